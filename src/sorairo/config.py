@@ -1,0 +1,103 @@
+"""Settings as frozen dataclasses, and their strict loading from plain data: unknown keys and wrong types are errors.
+
+Never executes configuration and never fills in what it does not understand.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+ConfigT = TypeVar("ConfigT")
+
+
+@dataclass(frozen=True)
+class VideoVAEConfig:
+    """Video autoencoder: ``latent_channels`` per 16x16x4 block, convolution widths at strides 4, 8 and 16."""
+
+    latent_channels: int = 32
+    encoder_widths: tuple[int, int, int] = (48, 96, 192)
+    decoder_widths: tuple[int, int, int] = (64, 128, 256)
+    encoder_blocks: int = 1
+    decoder_blocks: int = 2
+
+
+@dataclass(frozen=True)
+class DiTConfig:
+    """Diffusion transformer. One dial: ``depth``; the width is 32 times it, heads are 64 wide."""
+
+    depth: int = 8
+    patch: int = 2
+    latent_channels: int = 32
+    text_width: int = 384
+    mlp_ratio: float = 4.0
+
+    def __post_init__(self) -> None:
+        if self.depth < 2 or self.depth % 2:
+            raise ValueError(f"depth is {self.depth}; it must be even and at least 2")
+
+    @property
+    def width(self) -> int:
+        return 32 * self.depth
+
+    @property
+    def num_heads(self) -> int:
+        return self.width // 64
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """What a model bundle is made of."""
+
+    name: str = "sorairo-base"
+    video_vae: VideoVAEConfig = field(default_factory=VideoVAEConfig)
+    dit: DiTConfig = field(default_factory=DiTConfig)
+
+
+def nearest_name(name: str, known: list[str]) -> str:
+    """The known name most like ``name``, for an error message."""
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+    return close[0] if close else "none"
+
+
+def load(cls: type[ConfigT], data: Mapping[str, Any], where: str = "config") -> ConfigT:
+    """Builds the dataclass ``cls`` from plain data, recursively.
+
+    Raises:
+        ValueError: an unknown key (with the nearest known one) or a value of the wrong type.
+    """
+    assert dataclasses.is_dataclass(cls)
+    hints = get_type_hints(cls)
+    for key in data:
+        if key not in hints:
+            raise ValueError(f"{where}: unknown key {key!r}; the nearest known key is {nearest_name(key, list(hints))!r}")
+    return cls(**{key: _convert(hints[key], value, f"{where}.{key}") for key, value in data.items()})
+
+
+def load_toml(cls: type[ConfigT], path: Path) -> ConfigT:
+    """Reads a TOML file into ``cls``; errors name the file."""
+    try:
+        data = tomllib.loads(path.read_text())
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise ValueError(f"{path}: cannot be read as TOML: {error}") from error
+    return load(cls, data, str(path))
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
+        return load(hint, value, where)  # type: ignore[arg-type]
+    origin = getattr(hint, "__origin__", None)
+    if origin is tuple and isinstance(value, list | tuple):
+        inner = hint.__args__[0]
+        return tuple(_convert(inner, item, where) for item in value)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    expected = origin or hint
+    if isinstance(expected, type) and (not isinstance(value, expected) or (expected is int and isinstance(value, bool))):
+        raise ValueError(f"{where} is {value!r}; expected {getattr(expected, '__name__', expected)}")
+    return value
