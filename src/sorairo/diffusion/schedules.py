@@ -1,0 +1,48 @@
+"""Which noise levels are visited, when sampling and when training. Never touches latents.
+
+More places to denoise need more noise to hide the same picture, so both schedules are shifted towards noise by the
+size of the clip: Esser et al. 2024, Stable Diffusion 3 (arXiv 2403.03206), section 5.3.2.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TypeVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from sorairo.shapes import LatentShape
+
+# Noise acts on latents, however the transformer groups them, so sizes are counted in latent positions (t h w).
+# One picture of 160x96 (60 positions) is not shifted; a clip of four seconds (540) then has shift 3, SD3's best value.
+BASE_POSITIONS = 60
+MAX_SHIFT = 12.0
+
+LevelT = TypeVar("LevelT", float, Tensor)
+
+
+def timestep_shift(shape: LatentShape) -> float:
+    """Shift that grows with the square root of the number of latent positions (SD3 eq. 23), between 1 and 12."""
+    return min(MAX_SHIFT, max(1.0, math.sqrt(shape.num_tokens(patch=1) / BASE_POSITIONS)))
+
+
+def shift_levels(levels: LevelT, shift: float) -> LevelT:
+    """s' = a s / (1 + (a - 1) s): SD3 eq. 23 with a = sqrt(m / n). Keeps 0 and 1 and the order."""
+    return shift * levels / (1 + (shift - 1) * levels)
+
+
+def sampling_levels(num_steps: int, shift: float = 1.0) -> Float[Tensor, " steps_and_one"]:
+    """``num_steps`` + 1 levels from 1 down to 0, even before the shift."""
+    if num_steps < 1:
+        raise ValueError(f"num_inference_steps is {num_steps}; it must be at least 1")
+    return shift_levels(torch.linspace(1, 0, num_steps + 1, dtype=torch.float64), shift).float()
+
+
+def training_levels(
+    size: tuple[int, ...], shift: float, generator: torch.Generator, mean: float = 0.0, std: float = 1.0
+) -> Tensor:
+    """Random levels in (0, 1), float32 of shape ``size``: logit-normal (SD3 eq. 19), then shifted."""
+    normal = torch.randn(size, generator=generator, device=generator.device)
+    return shift_levels((mean + std * normal).sigmoid(), shift)
