@@ -1,0 +1,292 @@
+"""The only place that touches a codec: clips and pictures to and from files.
+
+Never leaves a part of a file behind, never trusts a file's name, and never lets FFmpeg open a path or an address that a
+file names. Frames are uint8 arrays [t h w 3], RGB.
+"""
+
+import contextlib
+import errno
+import io
+import os
+import threading
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:  # both take a moment to load, which `sorairo --help` should not pay
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+    from PIL import Image
+
+Frames = NDArray[np.uint8]
+
+_BT709 = 1  # H.273: primaries, transfer and matrix all use code 1 for BT.709; in FFmpeg 1 is also limited range
+# x264's bytes depend on its number of threads, and that on the machine. Threads of FFmpeg's colour converter, new for
+# each frame, made what x264 wrote differ once in some 200 clips, and were five times as slow on a busy machine.
+_THREADS = 1
+
+_VIDEO_CODECS = ("h264", "hevc", "vp8", "vp9", "av1", "libdav1d")
+_MP4_FAMILY, _WEBM_FAMILY = "mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"
+_PICTURE_FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
+
+
+@dataclass(frozen=True)
+class MediaLimits:
+    """What a file may ask of this machine before it is refused. Sides in pixels."""
+
+    file_bytes: int = 256 * 2**20
+    side: int = 4096
+    pixels: int = 1920 * 1088
+    picture_pixels: int = 2**25
+    frames: int = 2400
+    seconds: float = 120.0
+    fps: float = 120.0
+    decoded_bytes: int = 2**30
+
+
+DEFAULT_LIMITS = MediaLimits()
+
+
+@contextlib.contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """A name beside `path` to write to: renamed to `path` when all went well, removed when not.
+
+    Raises OSError naming `path` (full disk, missing or unwritable folder), before the first byte where possible.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.partial")
+    try:
+        if path.exists() and not path.is_file():  # renaming over a device would replace it
+            raise FileExistsError(errno.EEXIST, "a folder or a device has this name")
+        temporary.touch()
+        yield temporary
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise OSError(error.errno, f"cannot write the file ({error.strerror})", str(path)) from error
+    finally:
+        with contextlib.suppress(OSError):  # gone after the rename; never hides why the writing failed
+            temporary.unlink()
+
+
+def write_mp4(path: str | Path, frames: Iterable[Frames], *, width: int, height: int, fps: float) -> None:
+    """Write frames [h w 3] as H.264 in mp4 (4:2:0, BT.709, index first), one at a time, so memory stays flat.
+
+    The same frames give the same bytes: one encoder thread, no dates, no versions in the container. Raises ValueError
+    for odd sides (4:2:0 halves them), a frame of another size or type, or no frame; OSError as `new_file` does.
+    """
+    _check_even("width", width)
+    _check_even("height", height)
+    if not 0 < fps <= 1000:
+        raise ValueError(f"fps is {fps}; it must be above 0 and at most 1000")
+    rate = Fraction(fps).limit_denominator(1001)
+    with new_file(Path(path)) as temporary:
+        _encode(temporary, _checked(frames, (height, width, 3)), width, height, rate)
+
+
+def read_video(path: str | Path, limits: MediaLimits = DEFAULT_LIMITS) -> tuple[Frames, float]:
+    """Decode the one video of a file from a stranger: (frames [t h w 3], frames per second), turned upright.
+
+    The file is recognised by its content, decoded from memory without access to paths or addresses, and refused with a
+    ValueError of one line as soon as it passes a limit. It runs in this process: a server gives it a child process
+    with limits of its own.
+    """
+    data = _read_bytes(Path(path), limits)
+    family = _MP4_FAMILY if data[4:8] == b"ftyp" else _WEBM_FAMILY if data[:4] == b"\x1aE\xdf\xa3" else None
+    if family is None:
+        raise ValueError(f"{path} is not a video that can be read here: mp4, mov, webm or mkv")
+    # max_streams bounds what a forged header makes FFmpeg allocate
+    options = {"format_whitelist": family, "protocol_whitelist": "none", "max_streams": "8"}
+    try:
+        with _quiet_av().open(io.BytesIO(data), options=options) as container:
+            return _decode(container, limits)
+    except _RefusedError as refusal:
+        raise ValueError(f"{path} cannot be used: {refusal}") from None
+    except Exception as error:  # broken headers surface as IndexError, UnicodeDecodeError, and more
+        raise ValueError(f"{path} is a damaged or unsupported video ({type(error).__name__})") from error
+
+
+def read_picture(path: str | Path, limits: MediaLimits = DEFAULT_LIMITS) -> Frames:
+    """Read a png, jpeg, webp or gif (its first picture) from a stranger as uint8 [h w 3], upright, on white.
+
+    Raises ValueError of one line for anything else and for more than `limits.picture_pixels`, before decoding.
+    """
+    from PIL import Image, ImageOps
+
+    data = _read_bytes(Path(path), limits)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the size is checked below
+            picture = Image.open(io.BytesIO(data), formats=_PICTURE_FORMATS)
+        if picture.width * picture.height > limits.picture_pixels:
+            raise _RefusedError(f"{picture.width}x{picture.height} is more than {limits.picture_pixels} pixels")
+        upright = ImageOps.exif_transpose(picture).convert("RGBA")
+    except _RefusedError as refusal:
+        raise ValueError(f"{path} cannot be used: {refusal}") from None
+    except Exception as error:
+        raise ValueError(f"{path} is not a png, jpeg, webp or gif picture ({type(error).__name__})") from error
+    white = Image.new("RGBA", upright.size, "white")
+    return np.asarray(Image.alpha_composite(white, upright).convert("RGB"))
+
+
+def write_png(path: str | Path, picture: Frames) -> None:
+    """Write a picture [h w 3]. Raises OSError as `new_file` does."""
+    _save(Path(path), _image(picture), format="PNG", optimize=True)
+
+
+def write_animation(path: str | Path, frames: Sequence[Frames], *, fps: float, width: int | None = None) -> None:
+    """Write an endless moving picture for a page: `.webp` (small, full colour) or `.gif` (256 colours, steps of 10 ms).
+
+    `width` scales it, keeping proportions. Raises ValueError for another suffix or no frame; OSError as `new_file`
+    does.
+    """
+    path = Path(path)
+    kind = path.suffix.lower().removeprefix(".")
+    if kind not in ("webp", "gif"):
+        raise ValueError(f"{path.name} has the suffix {path.suffix!r}; a moving picture is .webp or .gif")
+    if len(frames) == 0:
+        raise ValueError("frames is empty; a moving picture needs at least one")
+    first, *others = [_scaled(_image(frame), width) for frame in frames]
+    look: dict[str, Any] = {"quality": 82, "method": 4} if kind == "webp" else {"optimize": True}
+    motion = {"save_all": True, "append_images": others, "duration": round(1000 / fps), "loop": 0}
+    _save(path, first, format=kind.upper(), **motion, **look)
+
+
+def strip(frames: Frames, num_frames: int = 6, gap: int = 2) -> Frames:
+    """A contact strip [h w 3]: frames of a clip [t h w 3] from its first to its last, `gap` white columns apart."""
+    assert len(frames) > 0, "a strip of nothing"
+    chosen = np.linspace(0, len(frames) - 1, min(num_frames, len(frames))).round().astype(int)
+    space = np.full((frames.shape[1], gap, 3), 255, np.uint8)
+    pieces = [piece for index in chosen for piece in (space, frames[index])]
+    return np.concatenate(pieces[1:], axis=1)
+
+
+class _RefusedError(Exception):
+    """A limit or a list of what is allowed says no; the text is for the user."""
+
+
+def _quiet_av() -> Any:
+    import av
+    import av.logging
+
+    av.logging.set_level(av.logging.PANIC)  # FFmpeg's own lines name server paths and say nothing to a user
+    return av
+
+
+def _check_even(field: str, value: int) -> None:
+    if value < 2 or value % 2:
+        nearest = "2" if value < 2 else f"{value - 1} or {value + 1}"
+        raise ValueError(f"{field} is {value}; H.264 with 4:2:0 colour needs even sides: the nearest are {nearest}")
+
+
+def _checked(frames: Iterable[Frames], shape: tuple[int, int, int]) -> Iterator[Frames]:
+    count = 0
+    for count, frame in enumerate(frames, start=1):
+        if frame.shape != shape or frame.dtype != np.uint8:
+            found = f"{frame.dtype} {list(frame.shape)}"
+            raise ValueError(f"frame {count - 1} is {found}; this clip's frames are uint8 {list(shape)}")
+        yield frame
+    if count == 0:
+        raise ValueError("frames is empty; a clip needs at least one")
+
+
+def _encode(path: Path, frames: Iterator[Frames], width: int, height: int, rate: Fraction) -> None:
+    av = _quiet_av()
+    # bitexact: no version of FFmpeg in the container; faststart: the index first, so that a player can begin at once
+    options = {"movflags": "+faststart", "fflags": "+bitexact"}
+    with av.open(str(path), "w", format="mp4", options=options) as container:
+        stream = container.add_stream("libx264", rate=rate, options={"crf": "18", "preset": "veryfast"})
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        coder = stream.codec_context
+        coder.thread_count = _THREADS
+        coder.color_range = coder.colorspace = coder.color_primaries = coder.color_trc = _BT709
+        for frame in frames:
+            rgb = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+            container.mux(stream.encode(rgb.reformat(format="yuv420p", dst_colorspace="ITU709", threads=_THREADS)))
+        container.mux(stream.encode(None))
+
+
+def _decode(container: "InputContainer", limits: MediaLimits) -> tuple[Frames, float]:
+    if len(container.streams.video) != 1:
+        raise _RefusedError(f"it has {len(container.streams.video)} video streams, not one")
+    stream = container.streams.video[0]
+    fps = _check_stream(container, stream, limits)
+    stream.codec_context.thread_count = _THREADS
+    stream.codec_context.options = {"max_pixels": str(limits.pixels + 2**16)}  # as coded, sides rounded up
+    pictures: list[Frames] = []
+    for frame in container.decode(stream):
+        # The stream may change its size on the way, so each frame is checked as well.
+        _check_size(frame.width, frame.height, limits)
+        if (
+            len(pictures) == limits.frames
+            or (len(pictures) + 1) * frame.width * frame.height * 3 > limits.decoded_bytes
+        ):
+            raise _RefusedError(f"more than {len(pictures)} frames of {frame.width}x{frame.height} are too many")
+        pixels = frame.reformat(format="rgb24", threads=_THREADS).to_ndarray()
+        pictures.append(
+            np.rot90(pixels, round(frame.rotation / 90) % 4)
+        )  # a telephone held upright films turned frames
+    if not pictures:
+        raise _RefusedError("it has no frames")
+    if len({picture.shape for picture in pictures}) > 1:
+        raise _RefusedError("its frames differ in size")
+    return np.stack(pictures), fps
+
+
+def _check_stream(container: "InputContainer", stream: "VideoStream", limits: MediaLimits) -> float:
+    codec, rate = stream.codec_context.name, stream.average_rate
+    if codec not in _VIDEO_CODECS:
+        raise _RefusedError(f"its codec is {codec}; known are {', '.join(_VIDEO_CODECS[:-1])}")
+    _check_size(stream.width, stream.height, limits)
+    seconds = (container.duration or 0) / 1e6
+    if seconds > limits.seconds:
+        raise _RefusedError(f"it lasts {seconds:.1f} s; at most {limits.seconds:g} s are read")
+    if not rate or not 0 < rate <= limits.fps:
+        raise _RefusedError(f"its frame rate is {rate}; it must be above 0 and at most {limits.fps:g}")
+    return float(rate)
+
+
+def _check_size(width: int, height: int, limits: MediaLimits) -> None:
+    if not (0 < width <= limits.side and 0 < height <= limits.side and width * height <= limits.pixels):
+        raise _RefusedError(f"{width}x{height} is too large: at most {limits.pixels} pixels, {limits.side} a side")
+
+
+def _read_bytes(path: Path, limits: MediaLimits) -> bytes:
+    if not path.is_file():
+        raise ValueError(f"{path} is a folder or a device, not a file" if path.exists() else f"{path} does not exist")
+    with open(path, "rb") as file:
+        data = file.read(limits.file_bytes + 1)
+    if not data:
+        raise ValueError(f"{path} is empty")
+    if len(data) > limits.file_bytes:
+        raise ValueError(f"{path} is larger than {limits.file_bytes / 2**20:g} MiB")
+    return data
+
+
+def _save(path: Path, image: "Image.Image", **options: Any) -> None:
+    """Encode in memory first: Pillow hides from its caller why a file could not be written."""
+    memory = io.BytesIO()
+    image.save(memory, **options)
+    with new_file(path) as temporary:
+        temporary.write_bytes(memory.getbuffer())
+
+
+def _image(picture: Frames) -> "Image.Image":
+    from PIL import Image
+
+    assert picture.dtype == np.uint8, picture.dtype
+    return Image.fromarray(picture)
+
+
+def _scaled(image: "Image.Image", width: int | None) -> "Image.Image":
+    if width is None or width == image.width:
+        return image
+    from PIL import Image
+
+    return image.resize((width, max(1, round(image.height * width / image.width))), Image.Resampling.LANCZOS)
