@@ -65,9 +65,9 @@ def test_colours_and_motion_survive(tmp_path: Path) -> None:
 def test_same_frames_same_bytes(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (9, HEIGHT, WIDTH, 3), np.uint8)
     written = set()
-    for _ in range(20):
+    for _ in range(50):  # other work in between: x264 left to itself differs now and then on processors with AVX-512
         written.add(write_bands(tmp_path / "a.mp4", noise).read_bytes())
-        read_video(write_bands(tmp_path / "b.mp4"))  # other work in between, that leaves other memory behind
+        read_video(write_bands(tmp_path / "b.mp4"))
     assert len(written) == 1
     assert b"Lavf" not in written.pop()
 
