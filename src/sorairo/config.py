@@ -69,21 +69,26 @@ def load(cls: type[ConfigT], data: Mapping[str, Any], where: str = "config") -> 
     """Builds the dataclass ``cls`` from plain data, recursively.
 
     Raises:
-        ValueError: an unknown key (with the nearest known one) or a value of the wrong type.
+        ValueError: an unknown key (with the nearest known one), a missing one, or a value of the wrong type.
     """
     assert dataclasses.is_dataclass(cls)
     hints = get_type_hints(cls)
     for key in data:
         if key not in hints:
-            raise ValueError(f"{where}: unknown key {key!r}; the nearest known key is {nearest_name(key, list(hints))!r}")
+            nearest = nearest_name(key, list(hints))
+            raise ValueError(f"{where}: unknown key {key!r}; the nearest known key is {nearest!r}")
+    for entry in dataclasses.fields(cls):
+        needed = entry.default is dataclasses.MISSING and entry.default_factory is dataclasses.MISSING
+        if needed and entry.name not in data:
+            raise ValueError(f"{where}: {entry.name!r} is missing")
     return cls(**{key: _convert(hints[key], value, f"{where}.{key}") for key, value in data.items()})
 
 
 def load_toml(cls: type[ConfigT], path: Path) -> ConfigT:
     """Reads a TOML file into ``cls``; errors name the file."""
     try:
-        data = tomllib.loads(path.read_text())
-    except (OSError, tomllib.TOMLDecodeError) as error:
+        data = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
         raise ValueError(f"{path}: cannot be read as TOML: {error}") from error
     return load(cls, data, str(path))
 
@@ -98,6 +103,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     expected = origin or hint
-    if isinstance(expected, type) and (not isinstance(value, expected) or (expected is int and isinstance(value, bool))):
+    is_bool_for_int = expected is int and isinstance(value, bool)
+    if isinstance(expected, type) and (is_bool_for_int or not isinstance(value, expected)):
         raise ValueError(f"{where} is {value!r}; expected {getattr(expected, '__name__', expected)}")
     return value

@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sorairo.config import VideoVAEConfig
-from sorairo.shapes import TEMPORAL_STRIDE
+from sorairo.shapes import SPATIAL_STRIDE, TEMPORAL_STRIDE
 
 PIXEL_BLOCK = 4
 KERNEL = 3
@@ -33,7 +33,7 @@ Features = Float[Tensor, "b t h w c"]
 
 
 class TemporalCache:
-    """The last frames every temporal convolution has seen, in the order the convolutions run; empty at a clip's start."""
+    """The last frames each temporal convolution has seen, in the order they run; empty at a clip's start."""
 
     def __init__(self) -> None:
         self._frames: list[Tensor] = []
@@ -43,7 +43,7 @@ class TemporalCache:
         """Call before each chunk."""
         self._next = 0
 
-    def prepend(self, x: Features) -> Features:
+    def prepend(self, x: Features) -> Float[Tensor, "b t+2 h w c"]:
         """``x`` with the frames that came before it in front; keeps its own last frames for the next chunk."""
         if self._next == len(self._frames):
             self._frames.append(torch.zeros_like(x[:, :1]).expand(-1, KERNEL - 1, -1, -1, -1))
@@ -59,7 +59,7 @@ class SpatialConv(nn.Conv2d):
     def __init__(self, channels: int, out_channels: int) -> None:
         super().__init__(channels, out_channels, 3, padding=1)
 
-    def forward(self, x: Features) -> Features:
+    def forward(self, x: Features) -> Float[Tensor, "b t h w out_channels"]:
         batch = x.shape[0]
         frames = rearrange(x, "b t h w c -> (b t) c h w")  # a view: channels stay last in memory
         return rearrange(super().forward(frames), "(b t) c h w -> b t h w c", b=batch)
@@ -73,14 +73,14 @@ class TemporalConv(nn.Linear):
         nn.init.zeros_(self.weight)
         nn.init.zeros_(self.bias)
 
-    def forward(self, x: Features, cache: TemporalCache) -> Features:
+    def forward(self, x: Features, cache: TemporalCache) -> Features:  # type: ignore[override]
         past = cache.prepend(x)
         length = x.shape[1]
         return super().forward(torch.cat([past[:, k : k + length] for k in range(KERNEL)], dim=-1))
 
 
 class ResidualBlock(nn.Module):
-    """Norm over channels at each place alone, convolution in space, causal convolution in time; starts as the identity."""
+    """Norm over channels of each place, convolution in space, causal convolution in time; starts as the identity."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -89,8 +89,8 @@ class ResidualBlock(nn.Module):
         self.temporal = TemporalConv(channels)
 
     def forward(self, x: Features, cache: TemporalCache) -> Features:
-        hidden = F.silu(self.spatial(F.silu(self.norm(x))))
-        return x + self.temporal(hidden, cache)
+        hidden: Tensor = F.silu(self.spatial(F.silu(self.norm(x))))
+        return x + self.temporal(hidden, cache)  # type: ignore[no-any-return]
 
 
 class Downsample(nn.Module):
@@ -98,24 +98,27 @@ class Downsample(nn.Module):
 
     def __init__(self, channels: int, out_channels: int) -> None:
         super().__init__()
+        _check_widths(8 * channels, out_channels)
         self.project = nn.Linear(8 * channels, out_channels)
         self.out_channels = out_channels
 
-    def forward(self, x: Features) -> Features:
+    def forward(self, x: Features) -> Float[Tensor, "b t//2 h//2 w//2 out_channels"]:
         blocks = rearrange(x, "b (t q) (h r) (w s) c -> b t h w (c q r s)", q=2, r=2, s=2)
-        return self.project(blocks) + reduce(blocks, "b t h w (c g) -> b t h w c", "mean", c=self.out_channels)
+        means = reduce(blocks, "b t h w (c g) -> b t h w c", "mean", c=self.out_channels)
+        return means + self.project(blocks)  # type: ignore[no-any-return]
 
 
 class Upsample(nn.Module):
-    """Doubles time, height and width: a projection and depth-to-space, plus the channels repeated into the new places."""
+    """Doubles time, height and width: a projection and depth-to-space, plus channels repeated into the new places."""
 
     def __init__(self, channels: int, out_channels: int) -> None:
         super().__init__()
+        _check_widths(8 * out_channels, channels)
         self.project = nn.Linear(channels, 8 * out_channels)
         self.num_repeats = 8 * out_channels // channels
 
-    def forward(self, x: Features) -> Features:
-        blocks = self.project(x) + repeat(x, "b t h w c -> b t h w (c g)", g=self.num_repeats)
+    def forward(self, x: Features) -> Float[Tensor, "b 2*t 2*h 2*w out_channels"]:
+        blocks: Tensor = self.project(x) + repeat(x, "b t h w c -> b t h w (c g)", g=self.num_repeats)
         return rearrange(blocks, "b t h w (c q r s) -> b (t q) (h r) (w s) c", q=2, r=2, s=2)
 
 
@@ -142,11 +145,17 @@ class Stages(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList(layers)
 
-    def forward(self, x: Features, cache: TemporalCache) -> Features:
+    def forward(self, x: Features, cache: TemporalCache) -> Float[Tensor, "b t_out h_out w_out c_out"]:
         cache.rewind()
         for layer in self.layers:
             x = layer(x, cache) if isinstance(layer, ResidualBlock) else layer(x)
         return x
+
+
+def _check_widths(larger: int, smaller: int) -> None:
+    if larger % smaller:
+        below = next(width for width in range(min(smaller, larger), 0, -1) if larger % width == 0)
+        raise ValueError(f"a width is {smaller}; it must divide {larger}, 8 times the next: the nearest is {below}")
 
 
 def _blocks(channels: int, number: int) -> list[nn.Module]:
@@ -196,8 +205,9 @@ class VideoVAE(nn.Module):
         self.config = config
         self.encoder = _encoder(config)
         self.decoder = _decoder(config)
-        with torch.no_grad():  # little noise at first, or it hides the picture from the decoder for hundreds of steps
-            self.encoder.layers[-1].bias[config.latent_channels :] = INITIAL_LOG_VARIANCE
+        bias = self.encoder.get_parameter(f"layers.{len(self.encoder.layers) - 1}.bias")
+        # Little noise at first, or it hides the picture from the decoder for hundreds of steps.
+        nn.init.constant_(bias[config.latent_channels :], INITIAL_LOG_VARIANCE)
         self.register_buffer("latent_mean", torch.zeros(config.latent_channels))
         self.register_buffer("latent_std", torch.ones(config.latent_channels))
 
@@ -210,26 +220,30 @@ class VideoVAE(nn.Module):
         """Distribution of the unnormalised latents, as training needs it."""
         return self._posterior(_repeat_first(video), TemporalCache())
 
-    def encode(self, video: Video) -> Latents:
-        """Latents [b c 1+k h/16 w/16] of a video of 1 + 4k frames: the normalised posterior mean."""
+    def encode(self, video: Video) -> Float[Tensor, "b c 1+(t-1)//4 h//16 w//16"]:
+        """Latents of a video of 1 + 4k frames: the normalised posterior mean.
+
+        Raises:
+            ValueError: another number of frames, or sides that are no multiples of 16.
+        """
         return self._normalise(self.posterior(video).mean)
 
-    def decode(self, latents: Latents) -> Video:
-        """Video [b 3 1+4k 16h 16w] of latents [b c 1+k h w]; values are clamped to [-1, 1]."""
+    def decode(self, latents: Latents) -> Float[Tensor, "b 3 4*t-3 16*h 16*w"]:
+        """Video of latents; values are clamped to [-1, 1]."""
         return self.reconstruct(self._denormalise(latents)).clamp(-1, 1)
 
-    def reconstruct(self, unnormalised: Latents) -> Video:
+    def reconstruct(self, unnormalised: Latents) -> Float[Tensor, "b 3 4*t-3 16*h 16*w"]:
         """As `decode`, from unnormalised latents and without the clamp, as training needs it."""
         return self._pixels(unnormalised, TemporalCache())[:, :, NUM_REPEATED:]
 
-    def encode_stream(self, chunks: Iterable[Video]) -> Iterator[Latents]:
+    def encode_stream(self, chunks: Iterable[Float[Tensor, "b 3 _ h w"]]) -> Iterator[Latents]:
         """Encodes chunk by chunk with the same result as at once: first 1 + 4k frames, then multiples of four."""
         cache = TemporalCache()
         for index, chunk in enumerate(chunks):
             frames = chunk if index else _repeat_first(chunk)
             yield self._normalise(self._posterior(frames, cache).mean)
 
-    def decode_stream(self, chunks: Iterable[Latents]) -> Iterator[Video]:
+    def decode_stream(self, chunks: Iterable[Float[Tensor, "b c _ h w"]]) -> Iterator[Video]:
         """Decodes chunk by chunk (any number of latent frames each) with the same result as at once, at flat memory."""
         cache = TemporalCache()
         for index, chunk in enumerate(chunks):
@@ -237,13 +251,17 @@ class VideoVAE(nn.Module):
             yield (video if index else video[:, :, NUM_REPEATED:]).clamp(-1, 1)
 
     def _posterior(self, frames: Video, cache: TemporalCache) -> Posterior:
+        strides = (TEMPORAL_STRIDE, SPATIAL_STRIDE, SPATIAL_STRIDE)
+        if any(length % stride for length, stride in zip(frames.shape[2:], strides, strict=True)):
+            size = " x ".join(map(str, frames.shape[2:]))
+            raise ValueError(f"a piece of video is {size}; frames, height and width must be multiples of 4, 16 and 16")
         blocks = rearrange(frames, "b c t (h r) (w s) -> b t h w (c r s)", r=PIXEL_BLOCK, s=PIXEL_BLOCK)
         moments = rearrange(self.encoder(blocks, cache).float(), "b t h w c -> b c t h w")
         mean, log_variance = moments.chunk(2, dim=1)
         return Posterior(mean, log_variance.clamp(-12, 4))
 
-    def _pixels(self, unnormalised: Latents, cache: TemporalCache) -> Video:
-        blocks = self.decoder(rearrange(unnormalised, "b c t h w -> b t h w c"), cache)
+    def _pixels(self, unnormalised: Latents, cache: TemporalCache) -> Float[Tensor, "b 3 4*t 16*h 16*w"]:
+        blocks: Tensor = self.decoder(rearrange(unnormalised, "b c t h w -> b t h w c"), cache)
         return rearrange(blocks, "b t h w (c r s) -> b c t (h r) (w s)", r=PIXEL_BLOCK, s=PIXEL_BLOCK)
 
     def _normalise(self, latents: Latents) -> Latents:
@@ -257,7 +275,7 @@ def _per_channel(values: Float[Tensor, " c"]) -> Float[Tensor, "c 1 1 1"]:
     return values[:, None, None, None]
 
 
-def _repeat_first(video: Video) -> Video:
+def _repeat_first(video: Video) -> Float[Tensor, "b 3 t+3 h w"]:
     if (video.shape[2] - 1) % TEMPORAL_STRIDE:
         raise ValueError(f"a video has {video.shape[2]} frames; the autoencoder takes 1 + 4k frames")
     return torch.cat([video[:, :, :1].expand(-1, -1, NUM_REPEATED, -1, -1), video], dim=2)

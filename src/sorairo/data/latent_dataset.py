@@ -1,0 +1,115 @@
+"""Latents and token states in memory, and batches of them by step number. Never encodes and never trains.
+
+A batch is a pure function of (seed, step), so a run that was killed continues with the batches it would have had, and
+any number of processes share the same global batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from sorairo.checkpoint import load_tensors
+from sorairo.shapes import LatentShape
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Latents of one size with the token states of one caption each; dropped captions have the empty prompt's."""
+
+    latents: Float[Tensor, "b c t h w"]
+    states: Float[Tensor, "b l d"]
+    mask: Bool[Tensor, "b l"]
+    step: int
+
+    @property
+    def shape(self) -> LatentShape:
+        return LatentShape(*self.latents.shape[2:])
+
+    def part(self, own: slice) -> Batch:
+        """The examples of ``own``: what one of several processes works on."""
+        return Batch(self.latents[own], self.states[own], self.mask[own], self.step)
+
+
+@dataclass
+class _Bucket:
+    latents: list[Tensor] = field(default_factory=list)
+    captions: list[list[Tensor]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class DrawConfig:
+    """How batches are drawn. ``tokens_per_batch`` counts latent positions: small clips come in larger batches.
+
+    ``picture_share`` is the share of batches that hold single pictures; ``caption_dropout`` of the captions are
+    replaced by the empty prompt, for guidance.
+    """
+
+    tokens_per_batch: int = 24 * 540
+    picture_share: float = 0.25
+    caption_dropout: float = 0.1
+
+
+class LatentDataset:
+    """All shards in memory, sorted into buckets of one size."""
+
+    def __init__(self, shards: Iterable[Path], empty_prompt: Float[Tensor, "l d"], config: DrawConfig, seed: int):
+        self.config, self.seed = config, seed
+        self._empty_prompt = empty_prompt
+        self._buckets: dict[tuple[int, ...], _Bucket] = {}
+        for shard in shards:
+            self._read(shard)
+        if not self._buckets:
+            raise ValueError("the data set is empty: no shard holds an example")
+        self._sizes = list(self._buckets)
+        self._weights = self._bucket_weights()
+
+    def __len__(self) -> int:
+        return sum(len(bucket.latents) for bucket in self._buckets.values())
+
+    def draw(self, step: int) -> Batch:
+        """The batch of a step; examples are drawn with replacement."""
+        rng = np.random.default_rng([self.seed, step])
+        size = self._sizes[int(rng.choice(len(self._sizes), p=self._weights))]
+        bucket = self._buckets[size]
+        number = max(1, self.config.tokens_per_batch // int(np.prod(size[1:])))
+        chosen = rng.integers(len(bucket.latents), size=number)
+        latents = torch.stack([bucket.latents[index] for index in chosen]).float()
+        return Batch(latents, *pad([self._caption(bucket.captions[index], rng) for index in chosen]), step)
+
+    def _caption(self, captions: list[Tensor], rng: np.random.Generator) -> Tensor:
+        if rng.random() < self.config.caption_dropout:
+            return self._empty_prompt
+        return captions[int(rng.integers(len(captions)))]
+
+    def _read(self, shard: Path) -> None:
+        tensors, metadata = load_tensors(shard)
+        for index in range(len(metadata["captions"])):
+            latents = tensors[f"latents.{index:04d}"]
+            bucket = self._buckets.setdefault(tuple(latents.shape), _Bucket())
+            bucket.latents.append(latents)
+            lengths = tensors[f"lengths.{index:04d}"].tolist()
+            bucket.captions.append(list(torch.split(tensors[f"states.{index:04d}"], lengths)))
+
+    def _bucket_weights(self) -> npt.NDArray[np.float64]:
+        counts = np.array([len(self._buckets[size].latents) for size in self._sizes], dtype=float)
+        pictures = np.array([size[1] == 1 for size in self._sizes])
+        shares = np.where(pictures, self.config.picture_share, 1 - self.config.picture_share)
+        for kind in (pictures, ~pictures):
+            counts[kind] /= max(counts[kind].sum(), 1)
+        weights: npt.NDArray[np.float64] = counts * shares
+        return weights / weights.sum()  # type: ignore[no-any-return]
+
+
+def pad(captions: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Token states of different lengths as one batch: states [b l d] float32 and mask [b l]."""
+    lengths = torch.tensor([len(states) for states in captions])
+    padded = torch.nn.utils.rnn.pad_sequence(list(captions), batch_first=True).float()
+    return padded, torch.arange(padded.shape[1]) < lengths[:, None]

@@ -1,0 +1,150 @@
+"""Trains the diffusion transformer on cached latents: draws, noises, asks for the velocity, steps. Never encodes.
+
+Rectified flow with one noise level per patch (Liu et al. 2022; Chen et al. 2024, Diffusion Forcing), logit-normal
+levels shifted by size (Esser et al. 2024).
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from sorairo.checkpoint import save_tensors
+from sorairo.config import DiTConfig
+from sorairo.data.latent_dataset import Batch, LatentDataset
+from sorairo.diffusion.flow import NoiseMap, flow_loss, interpolate, squared_error, velocity_target
+from sorairo.diffusion.training_maps import draw_training_map
+from sorairo.models.dit import DiT, Text
+from sorairo.models.precision import autocast, fast_bfloat16
+from sorairo.training import parallel
+from sorairo.training.journal import Journal, Noted, matmul_ceiling
+from sorairo.training.optimizers import MovingAverage, Optimizers
+from sorairo.training.prefetch import batches
+from sorairo.training.recipe import Recipe
+from sorairo.training.samples import SampleStrip
+from sorairo.training.state import TrainingState
+
+HEADS = ("patches_in", "picture_in", "level_in", "modulation", "head", "text_reader")
+MAX_GRADIENT_NORM = 1.0
+
+
+class Noised(NamedTuple):
+    """A global batch, its noise levels, and the seed of its noise, which is drawn where the model is."""
+
+    batch: Batch
+    noise_map: NoiseMap
+    seed: int
+
+
+@dataclass
+class DiTTrainer:
+    """Everything one training of a transformer holds."""
+
+    recipe: Recipe
+    folder: Path
+    dataset: LatentDataset
+    workers: parallel.Workers
+    strip: SampleStrip | None = None
+
+    def __post_init__(self) -> None:
+        torch.manual_seed(self.recipe.seed)
+        self.schedule = self.recipe.dit.schedule
+        self.model = DiT(self.recipe.model.dit).to(self.workers.device)
+        if self.recipe.dit.compile:
+            for block in self.model.blocks:
+                block.compile()
+        parallel.shard(self.model, self.model.blocks, self.workers)
+        optimizers = Optimizers(self.model, self.schedule, HEADS, self.recipe.bfloat16)
+        average = MovingAverage(self.model, self.schedule.ema_decay)
+        self.state = TrainingState(self.folder / "dit", self.model, optimizers, average, self.workers)
+
+    def run(self) -> Path:
+        """Trains up to the recipe's last step and returns the path of the averaged weights."""
+        steps = range(self.state.restore(), self.schedule.steps)
+        saving = parallel.Alarm(self.recipe.minutes_per_checkpoint, self.workers)
+        sampling = parallel.Alarm(self.recipe.minutes_per_sample, self.workers)
+        with self._journal(steps) as journal:
+            for step, noised in zip(steps, batches(self.draw, steps, self.workers.device), strict=True):
+                noted = self._step(step, noised)
+                if journal:
+                    journal.add(step, noted)
+                if saving.rings():
+                    self.state.save(step + 1)
+                    self._write_weights(step + 1)
+                if journal and self.strip and sampling.rings():
+                    journal.picture(step + 1, "samples", self.strip.draw(self._average(), step + 1))
+        if steps:
+            self.state.save(steps.stop)
+        return self._write_weights(steps.stop)
+
+    def draw(self, step: int) -> Noised:
+        """What a step works on: a pure function of the recipe's seed and the step, whatever the number of processes.
+
+        Raises:
+            ValueError: there are more processes than examples.
+        """
+        batch, seed = self.dataset.draw(step), 2 * (self.recipe.seed * 1_000_003 + step)
+        if len(batch.latents) < self.workers.number:
+            tokens, least = self.recipe.dit.draw.tokens_per_batch, self.workers.number * batch.shape.num_tokens(patch=1)
+            raise ValueError(f"tokens_per_batch is {tokens}; {self.workers.number} processes need at least {least}")
+        generator = torch.Generator().manual_seed(seed + 1)
+        noise_map = draw_training_map(generator, len(batch.latents), batch.shape, self.recipe.model.dit.patch)
+        return Noised(batch, noise_map, seed)
+
+    def losses(self, noised: Noised) -> Tensor:
+        """Loss [b] of every clip of this process's part of the batch."""
+        device, own = self.workers.device, self.workers.share
+        generator = torch.Generator(device).manual_seed(noised.seed)
+        noise = torch.randn(noised.batch.latents.shape, generator=generator, device=device)[own]
+        part = noised.batch.part(own)
+        clean, states, mask = (tensor.to(device) for tensor in (part.latents, part.states, part.mask))
+        noise_map = noised.noise_map[own].to(device)
+        with autocast(device, self.recipe.bfloat16):
+            velocity = self.model(interpolate(clean, noise, noise_map), noise_map, Text(states, mask[:, None]))
+        return flow_loss(squared_error(velocity, velocity_target(clean, noise)), noise_map)
+
+    def _step(self, step: int, noised: Noised) -> Noted:
+        """Changes the weights; returns what the journal notes. Loss by level is of this process's part only."""
+        losses, batch = self.losses(noised), noised.batch
+        loss = losses.sum() * self.workers.number / len(batch.latents)  # FSDP takes the mean over processes
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), MAX_GRADIENT_NORM)
+        self.state.optimizers.step(step)
+        self.state.average.update(self.model, step)
+        kind = "picture_loss" if batch.shape.num_frames == 1 else "loss"
+        numbers = {kind: self.workers.mean(loss.detach()), "gradient": parallel.whole(norm)}
+        levels = noised.noise_map[self.workers.share].amax(dim=(1, 2, 3))
+        by_level = (losses.detach(), levels) if kind == "loss" else None
+        return Noted(len(batch.latents), numbers, num_operations(self.recipe.model.dit, batch), by_level)
+
+    def _journal(self, steps: range) -> AbstractContextManager[Journal | None]:
+        if not self.workers.is_first:
+            return nullcontext()
+        device = self.workers.device
+        dtype = torch.bfloat16 if self.recipe.bfloat16 and fast_bfloat16(device) else torch.float32
+        ceiling = matmul_ceiling(device, dtype) * self.workers.number
+        return Journal(self.folder, "dit", steps, self.recipe.seconds_per_line, ceiling)
+
+    def _average(self) -> dict[str, Tensor]:
+        return parallel.gathered(self.state.average.weights)
+
+    def _write_weights(self, step: int) -> Path:
+        weights, path = self._average(), self.folder / "dit.safetensors"
+        if self.workers.is_first:
+            save_tensors(path, weights, {"step": step})
+        return path
+
+
+def num_operations(config: DiTConfig, batch: Batch) -> float:
+    """Floating-point operations of a training step: forward, and twice that backward; products only."""
+    tokens, text = batch.shape.num_tokens(config.patch), batch.states.shape[1]
+    width = config.width
+    per_token = config.depth * (4 + 2 + 2 * config.mlp_ratio) * width**2  # self, cross (query, output), perceptron
+    attention = config.depth * 2 * (tokens + text) * width
+    text_side = config.depth * 2 * width**2 * text / tokens
+    return 6.0 * len(batch.latents) * tokens * (per_token + attention + text_side)

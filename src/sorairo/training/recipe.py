@@ -1,0 +1,102 @@
+"""A recipe: what to train, on what, for how long. Data only, read from TOML, unknown keys are errors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sorairo.config import ModelConfig, load_toml
+from sorairo.data.latent_dataset import DrawConfig
+from sorairo.data.world_frames import WorldDataConfig
+from sorairo.shapes import VideoShape
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Learning rates over ``steps``: warm-up, then constant, then linear to zero over the last ``decay_steps``.
+
+    Muon's rate is for matrices, AdamW's for everything else. ``steps`` may be changed between runs of one training:
+    the constant part simply ends sooner or later (Hu et al. 2024, MiniCPM, section 4).
+    """
+
+    steps: int
+    decay_steps: int
+    warmup_steps: int = 50
+    muon_learning_rate: float = 0.01
+    adamw_learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    ema_decay: float = 0.999
+
+    def factor(self, step: int) -> float:
+        """Share of the full rate at ``step``, which counts from 0."""
+        warmup = (step + 1) / max(1, self.warmup_steps)
+        decay = (self.steps - step) / max(1, self.decay_steps)
+        return max(0.0, min(1.0, warmup, decay))
+
+
+@dataclass(frozen=True)
+class VAETraining:
+    """Crops of ``crop_frames`` x ``crop_side`` x ``crop_side``; weights of the losses beside the absolute error."""
+
+    schedule: Schedule = field(default_factory=lambda: Schedule(steps=6000, decay_steps=4000))
+    num_clips: int = 1500
+    batch_size: int = 6
+    crop_frames: int = 17
+    crop_side: int = 64
+    footage_share: float = 0.1
+    gradient_weight: float = 0.5
+    square_weight: float = 0.5
+    kl_weight: float = 2e-4
+    coarse_share: float = 0.2
+
+
+@dataclass(frozen=True)
+class DiTTraining:
+    """``compile``: let torch.compile fuse the blocks; worth its minutes of waiting on an accelerator only."""
+
+    schedule: Schedule = field(default_factory=lambda: Schedule(steps=20000, decay_steps=4000))
+    draw: DrawConfig = field(default_factory=DrawConfig)
+    compile: bool = False
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One training from nothing to a model bundle.
+
+    ``footage`` names a folder of real videos and pictures for the autoencoder, if any; ``workers`` processes render;
+    ``bfloat16`` is used where it is fast.
+
+    Raises:
+        ValueError: parts that do not fit each other; the message names both.
+    """
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    data: WorldDataConfig = field(default_factory=WorldDataConfig)
+    footage: str = ""
+    workers: int = 2
+    seed: int = 0
+    bfloat16: bool = True
+    video_vae: VAETraining = field(default_factory=VAETraining)
+    dit: DiTTraining = field(default_factory=DiTTraining)
+    minutes_per_checkpoint: float = 3.0
+    minutes_per_sample: float = 10.0
+    seconds_per_line: float = 15.0
+    sample_prompts: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        made, used = self.model.video_vae.latent_channels, self.model.dit.latent_channels
+        if made != used:
+            raise ValueError(f"model.dit.latent_channels is {used}; the autoencoder's latent_channels is {made}")
+        frames, side = self.video_vae.crop_frames, self.video_vae.crop_side
+        VideoShape(frames, side, side)
+        if frames > self.data.num_frames:
+            raise ValueError(f"video_vae.crop_frames is {frames}; the longest possible is {self.data.num_frames}")
+        shapes = [self.data.shape(index) for index in range(len(self.data.sizes))]
+        largest = min(min(shape.height, shape.width) for shape in shapes)
+        if side > largest:
+            raise ValueError(f"video_vae.crop_side is {side}; the largest that fits every clip is {largest}")
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Reads a recipe; a ValueError names the file, the key and the nearest known key."""
+    return load_toml(Recipe, path)

@@ -1,0 +1,114 @@
+"""From a recipe to a model bundle: frames, autoencoder, latents, transformer. Each stage continues where it stopped."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+
+from sorairo.checkpoint import load_into, load_tensors, save_tensors
+from sorairo.data.footage import read_footage
+from sorairo.data.latent_dataset import LatentDataset
+from sorairo.data.latent_shards import shard_paths, write_shards
+from sorairo.data.world_frames import read_frames, write_frames
+from sorairo.models.text_encoder import TextEncoder
+from sorairo.models.video_vae import VideoVAE
+from sorairo.pipelines.bundle import write_bundle
+from sorairo.training import parallel
+from sorairo.training.dit_loop import DiTTrainer
+from sorairo.training.journal import require_tensorboard
+from sorairo.training.recipe import Recipe, read_recipe
+from sorairo.training.samples import SampleStrip
+from sorairo.training.vae_loop import Crops, VAETrainer
+
+
+def train(recipe_path: Path, folder: Path) -> Path:
+    """Runs the recipe in ``folder`` and returns the finished bundle's folder.
+
+    Safe to kill and to repeat at any moment: what is done is kept. Put ``video_vae.safetensors`` into ``folder`` to
+    start from a trained autoencoder; ``dit.safetensors`` there is the transformer's average at the last checkpoint.
+    Under `torchrun` every process calls it; the first one makes the data and trains the autoencoder.
+
+    Raises:
+        ValueError: the recipe has an unknown key or an impossible value, or the folder holds another training.
+        OSError: the disk is full. DivergedError: the loss is no longer finite.
+    """
+    recipe = read_recipe(recipe_path)
+    require_tensorboard()
+    torch.set_flush_denormal(True)
+    workers = parallel.join()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if workers.is_first:
+            _prepare_autoencoder(recipe, folder, workers.device)
+        workers.wait()
+        vae, encoder = load_autoencoder(recipe, folder).to(workers.device), TextEncoder().to(workers.device)
+        dataset = _dataset(recipe, folder, vae, encoder, workers)
+        DiTTrainer(recipe, folder, dataset, workers, _strip(recipe, folder, vae, encoder, workers)).run()
+        return _bundle(recipe, folder, vae) if workers.is_first else folder / recipe.model.name
+    finally:
+        parallel.leave()
+
+
+def load_autoencoder(recipe: Recipe, folder: Path) -> VideoVAE:
+    """The trained autoencoder of a run."""
+    vae = VideoVAE(recipe.model.video_vae).eval().requires_grad_(False)
+    load_into(vae, folder / "video_vae.safetensors")
+    return vae
+
+
+def _prepare_autoencoder(recipe: Recipe, folder: Path, device: torch.device) -> None:
+    if (folder / "video_vae.safetensors").exists():
+        return
+    config, frames = recipe.video_vae, folder / "frames"
+    footage = read_footage(Path(recipe.footage), config.crop_side) if recipe.footage else []
+    few = replace(recipe.data, num_clips=min(config.num_clips, recipe.data.num_clips))
+    write_frames(few, frames, recipe.workers, _print_progress)
+    world = [read_frames(few, frames, seed) for seed in few.seeds()]
+    VAETrainer(recipe, folder, Crops(world, footage, config, recipe.seed), device).run()
+
+
+def _dataset(
+    recipe: Recipe, folder: Path, vae: VideoVAE, encoder: TextEncoder, workers: parallel.Workers
+) -> LatentDataset:
+    frames, latents = folder / "frames", folder / "latents"
+    if workers.is_first:
+        write_frames(recipe.data, frames, recipe.workers, _print_progress)
+        # Where the processor encodes, it has no core to spare for captions.
+        captioners = 1 if workers.device.type == "cpu" else recipe.workers
+        write_shards(recipe.data, frames, latents, vae, encoder, _print_progress, captioners)
+    workers.wait()
+    empty_prompt = encoder([""]).states[0].cpu()
+    return LatentDataset(shard_paths(recipe.data, latents, vae), empty_prompt, recipe.dit.draw, recipe.seed)
+
+
+def _strip(
+    recipe: Recipe, folder: Path, vae: VideoVAE, encoder: TextEncoder, workers: parallel.Workers
+) -> SampleStrip | None:
+    if not recipe.sample_prompts or workers.number > 1:
+        return None
+    shape = recipe.data.shape(recipe.data.first_seed)
+    return SampleStrip(folder / "samples", recipe.sample_prompts, recipe.model.dit, vae, encoder, shape)
+
+
+def _bundle(recipe: Recipe, folder: Path, vae: VideoVAE) -> Path:
+    """Writes the bundle in float16: half the bytes, and no difference that a picture shows."""
+    weights, metadata = load_tensors(folder / "dit.safetensors")
+    target = folder / recipe.model.name
+    target.mkdir(exist_ok=True)
+    save_tensors(target / "video_vae.safetensors", _half(vae.state_dict()), {})
+    save_tensors(target / "dit.safetensors", _half(weights), metadata)
+    told = replace(recipe, footage=Path(recipe.footage).name)  # where it lay is nobody's business
+    write_bundle(target, recipe.model, {"recipe": asdict(told), **metadata})
+    return target
+
+
+def _half(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: value.half() for name, value in weights.items()}
+
+
+def _print_progress(stage: str, done: int, total: int) -> None:
+    if sys.stderr.isatty() or done % max(1, total // 20) == 0:
+        print(f"{stage} {done}/{total}", flush=True)
