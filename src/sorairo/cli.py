@@ -1,0 +1,274 @@
+"""The command line: parse, call one function, print. Never computes, and loads what a command needs only when it runs.
+
+Exit codes: 0 done; 1 this machine failed (full disk, broken signature); 2 a wrong request, one line on stderr;
+130 interrupted; `verify` also 3, 4 and 5 (see `sorairo verify --help`).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import sorairo
+from sorairo.config import nearest_name
+from sorairo.pipelines.request import VideoRequest, parse_size
+
+if TYPE_CHECKING:
+    from sorairo.media import Frames
+    from sorairo.pipelines import Progress
+    from sorairo.provenance import Verdict
+
+DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(VideoRequest)}
+MACHINE_FAILED, WRONG_REQUEST, INTERRUPTED = 1, 2, 130
+QUICK_PROMPTS = 24
+
+FILE = click.Path(path_type=Path)
+SPLIT = click.Choice(["train", "test", "novel"])
+STYLE = click.Choice(["fragment", "short", "medium", "dense"])
+
+
+class Commands(click.Group):
+    """Commands whose misspelt names are answered with the nearest."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.commands:
+            nearest = nearest_name(cmd_name, self.list_commands(ctx))
+            raise click.UsageError(f"there is no command {cmd_name!r}; the nearest is {nearest!r}")
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(sorairo.__version__, prog_name="sorairo")
+def commands() -> None:
+    """Sorairo: type a sentence, get a short, signed video."""
+
+
+@commands.command()
+@click.argument("prompt")
+@click.option("-o", "--output", type=FILE, help="File to write, .mp4.  [default: from the prompt and the seed]")
+@click.option("--size", default=f"{DEFAULTS['width']}x{DEFAULTS['height']}", show_default=True, help="WIDTHxHEIGHT.")
+@click.option("--seconds", type=float, default=DEFAULTS["seconds"], show_default=True, help="Length.")
+@click.option("--seed", type=int, default=DEFAULTS["seed"], show_default=True, help="Same seed, same clip.")
+@click.option(
+    "--steps", "num_inference_steps", type=int, default=DEFAULTS["num_inference_steps"], show_default=True,
+    help="Sampling steps: more is slower and finer.",
+)  # fmt: skip
+@click.option(
+    "--guidance", "guidance_scale", type=float, default=DEFAULTS["guidance_scale"], show_default=True,
+    help="How closely to follow the prompt.",
+)  # fmt: skip
+@click.option("--negative", "negative_prompt", default="", help="What should not be there.")
+@click.option("--model", default=DEFAULTS["model"], show_default=True, help="Name, or folder of a model.")
+@click.option("--preview", is_flag=True, help="Show the clip taking shape in the terminal.")
+@click.option("--overwrite", is_flag=True, help="Replace the output if it exists.")
+def generate(prompt: str, output: Path | None, size: str, preview: bool, overwrite: bool, **numbers: Any) -> None:
+    """Make a clip from PROMPT and sign it."""
+    width, height = parse_size(size)
+    request = VideoRequest(prompt, width=width, height=height, **numbers)
+    from sorairo import pipelines
+
+    with progress_bars(preview) as on_progress:
+        clip = pipelines.generate(request, output or default_output(request), on_progress, overwrite=overwrite)
+    click.echo(clip.path)
+    times = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in clip.seconds_per_stage.items())
+    click.echo(f"{clip.shape.num_frames} frames of {size} at {clip.shape.fps} per second, signed; {times}", err=True)
+
+
+@commands.command()
+@click.argument("file", type=FILE)
+@click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
+def verify(file: Path, as_json: bool) -> int:
+    """Check where FILE comes from and whether it was changed.
+
+    Exit code: 0 trusted, 3 valid but by an unknown signer, 4 invalid, 5 no signature, 2 not a file that can have one.
+    """
+    from sorairo import provenance
+
+    verdict = provenance.verify(file)
+    click.echo(_as_json(verdict) if as_json else _as_text(verdict))
+    return verdict.exit_code
+
+
+@commands.command()
+@click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same scene.")
+@click.option("--size", default="160x96", show_default=True, help="WIDTHxHEIGHT.")
+@click.option("--seconds", type=float, default=4.0, show_default=True, help="Length.")
+@click.option(
+    "--split", type=SPLIT, default="train", show_default=True, help="Scenes to learn from, or to be tested on."
+)
+@click.option("--style", type=STYLE, default="medium", show_default=True, help="How much the caption says.")
+@click.option("-o", "--output", type=FILE, default="world.mp4", show_default=True, help="File to write, .mp4.")
+def world(seed: int, size: str, seconds: float, split: Any, style: Any, output: Path) -> None:
+    """Write a simulated clip, of the kind the built-in model learns from, and print its caption."""
+    import numpy as np
+
+    from sorairo.media import write_mp4
+    from sorairo.shapes import VideoShape
+    from sorairo.world import caption, make_clip, render
+
+    clip = make_clip(seed, VideoShape.from_seconds(seconds, *parse_size(size)), split)
+    frames, _ = render(clip)
+    write_mp4(output, frames, width=clip.shape.width, height=clip.shape.height, fps=clip.shape.fps)
+    click.echo(caption(clip, style, np.random.default_rng(seed)).text)
+    note(f"written to {output}; simulated, so it carries no signature")
+
+
+@commands.command()
+@click.argument("recipe", type=FILE)
+@click.option("--out", type=FILE, help="Folder of the run.  [default: runs/ and the recipe's name]")
+def train(recipe: Path, out: Path | None) -> None:
+    """Train a model by RECIPE, a TOML file. The same command again goes on where it stopped."""
+    if not recipe.is_file():
+        raise ValueError(f"recipe is {recipe}; there is no such file")
+    from sorairo.training import run
+
+    click.echo(run.train(recipe, out or Path("runs") / recipe.stem))
+
+
+@commands.command("eval")
+@click.option("--model", default=DEFAULTS["model"], show_default=True, help="Name, or folder of a model.")
+@click.option("--quick", is_flag=True, help=f"The first {QUICK_PROMPTS} prompts only.")
+@click.option("-o", "--output", type=FILE, default="runs/evaluation", show_default=True, help="Folder of the report.")
+def evaluate(model: str, quick: bool, output: Path) -> None:
+    """Score a model on prompts it never saw, between real clips and clips of other prompts."""
+    from sorairo.pipelines.cards import find_model
+    from sorairo.pipelines.progress import Progress
+
+    find_model(model)  # a wrong name is told at once, not after the evaluation's prompts have been made
+    from sorairo.evals.evaluation import run_evaluation
+
+    few = {"num_prompts": QUICK_PROMPTS} if quick else {}
+    with progress_bars() as show:
+        report = run_evaluation(model, output=output, progress=lambda *state: show(Progress(*state)), **few)
+    click.echo(report.to_markdown())
+
+
+@commands.command()
+def models() -> None:
+    """List the installed models and what their cards say."""
+    from sorairo.pipelines.cards import list_models, load_card
+
+    found = list_models()
+    if not found:
+        note("no model is installed; train one: sorairo train recipes/cpu.toml")
+    for name, folder in found.items():
+        card = load_card(folder)
+        click.echo(f"{name}  {card.summary or '(no summary)'}")
+        click.echo(f"  licence {card.licence or 'not stated'}; knows {len(card.vocabulary)} words; {folder}")
+        for key, value in card.facts.items():
+            if isinstance(value, str | int | float):
+                click.echo(f"  {key.replace('_', ' ')}: {value}")
+
+
+def main() -> None:
+    """The console script."""
+    # Threads of torch that wait sleep: on two busy cores a generation took 1 s instead of 10. Before torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command and returns its exit code; what a user did wrong, or a machine, becomes one line on stderr."""
+    try:
+        return commands.main([*arguments], prog_name="sorairo", standalone_mode=False) or 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return 0
+    except click.ClickException as error:
+        return fail(error.format_message(), WRONG_REQUEST)
+    except ValueError as error:
+        if os.environ.get("SORAIRO_TRACEBACK"):  # for whoever looks for a bug behind the line
+            raise
+        return fail(str(error), WRONG_REQUEST)
+    except (KeyboardInterrupt, click.Abort):
+        return fail("interrupted", INTERRUPTED)
+    except OSError as error:
+        return fail(f"{error.strerror}: {error.filename}" if error.filename else str(error), MACHINE_FAILED)
+    except RuntimeError as error:
+        if type(error).__module__.startswith("sorairo."):  # others are our bugs, and want their traceback
+            return fail(str(error), MACHINE_FAILED)
+        raise
+
+
+def fail(message: str, code: int) -> int:
+    click.echo(f"error: {printable(message)}", err=True)
+    return code
+
+
+def note(message: str) -> None:
+    click.echo(f"note: {printable(message)}", err=True)
+
+
+def printable(text: object) -> str:
+    """One line without control characters: a stranger's file may hold what would take over a terminal."""
+    return "".join(sign if sign.isprintable() else " " for sign in " ".join(str(text).split()))
+
+
+def default_output(request: VideoRequest) -> Path:
+    """A name such as a-red-ball-rolls-to-the-0.mp4, in the current folder."""
+    from sorairo.pipelines.vocabulary import words_of
+
+    return Path("-".join([*words_of(request.prompt)[:6], str(request.seed)])[:80] + ".mp4")
+
+
+@contextmanager
+def progress_bars(preview: bool = False) -> Iterator[Callable[[Progress], None]]:
+    """A bar for each stage, with the time that is left; on a terminal only."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    console = Console(stderr=True)
+    columns = TextColumn("{task.description:>11}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    tasks: dict[str, Any] = {}
+    with Bars(
+        *columns, TextColumn("left"), TimeRemainingColumn(), console=console, disable=not console.is_terminal
+    ) as bars:
+
+        def on_progress(progress: Progress) -> None:
+            if progress.stage not in tasks:
+                tasks[progress.stage] = bars.add_task(progress.stage, total=progress.total)
+            bars.update(tasks[progress.stage], completed=progress.done)
+            for notice in progress.notices:
+                bars.console.out(f"note: {printable(notice)}", highlight=False)
+            if preview and progress.preview and progress.done % 5 == 0:
+                bars.print(_half_blocks(progress.preview()))
+
+        yield on_progress
+
+
+def _half_blocks(frames: Frames) -> Any:
+    """First, middle and last frame of a preview side by side, two rows of pixels in one row of text."""
+    import numpy as np
+    from rich.text import Text
+
+    picture = np.concatenate([frames[0], frames[len(frames) // 2], frames[-1]], axis=1).repeat(2, axis=1)
+    text = Text()
+    for upper, lower in zip(picture[::2], picture[1::2], strict=False):
+        for above, below in zip(upper, lower, strict=True):
+            text.append("▀", f"rgb({','.join(map(str, above))}) on rgb({','.join(map(str, below))})")
+        text.append("\n")
+    return text
+
+
+def _as_text(verdict: Verdict) -> str:
+    lines = [verdict.state, *(f"  {printable(reason)}" for reason in verdict.reasons)]
+    return "\n".join(lines + [f"  {name}: {printable(value)}" for name, value in verdict.facts.items()])
+
+
+def _as_json(verdict: Verdict) -> str:
+    import json
+    from dataclasses import asdict
+
+    return json.dumps(asdict(verdict), ensure_ascii=False, indent=1)
+
+
+if __name__ == "__main__":
+    main()

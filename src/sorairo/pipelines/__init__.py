@@ -1,0 +1,44 @@
+"""The main path: a request becomes a signed clip. Never trains and never answers HTTP.
+
+Names load on first use: checking a request or listing models does not wait for torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sorairo.pipelines.bundle import ModelBundle, load_bundle, write_bundle
+    from sorairo.pipelines.cards import ModelCard, list_models
+    from sorairo.pipelines.generation import Clip, GenerationError, generate
+    from sorairo.pipelines.progress import Progress
+    from sorairo.pipelines.request import VideoRequest
+
+__all__ = [
+    "Clip",
+    "GenerationError",
+    "ModelBundle",
+    "ModelCard",
+    "Progress",
+    "VideoRequest",
+    "generate",
+    "list_models",
+    "load_bundle",
+    "write_bundle",
+]
+
+_ROOMS = {
+    "bundle": ("ModelBundle", "load_bundle", "write_bundle"),
+    "cards": ("ModelCard", "list_models"),
+    "generation": ("Clip", "GenerationError", "generate"),
+    "progress": ("Progress",),
+    "request": ("VideoRequest",),
+}
+_HOMES = {name: f"sorairo.pipelines.{module}" for module, names in _ROOMS.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

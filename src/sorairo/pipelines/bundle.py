@@ -1,0 +1,157 @@
+"""A model as a folder: settings, weights and a card; read whole or refused in one line, and written. Never samples."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import numpy as np
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+
+from sorairo.checkpoint import file_sha256, load_into
+from sorairo.config import ModelConfig
+from sorairo.media import new_file
+from sorairo.models.dit import DiT
+from sorairo.models.text_encoder import TextEncoder
+from sorairo.models.video_vae import VideoVAE
+from sorairo.pipelines.cards import (
+    CARD_FILE,
+    CONFIG_FILE,
+    DIT_FILE,
+    VAE_FILE,
+    WEIGHT_FILES,
+    ModelCard,
+    find_model,
+    load_card,
+    load_config,
+)
+from sorairo.pipelines.preview import LatentPreview, fit_preview
+from sorairo.pipelines.vocabulary import world_vocabulary
+from sorairo.shapes import VideoShape
+
+if TYPE_CHECKING:
+    from sorairo.world import Style
+
+ModuleT = TypeVar("ModuleT", bound=nn.Module)
+
+STUDY_SHAPE = VideoShape(9, 96, 160)
+NUM_STUDY_CLIPS = 4
+NUM_STUDY_CAPTIONS = 40
+
+
+@dataclass(frozen=True)
+class ModelBundle:
+    """A model ready to run: every part on ``device`` and in evaluation mode.
+
+    weights_sha256: of the list of the weight files' names and SHA-256 sums, as `sha256sum` prints it.
+    """
+
+    name: str
+    config: ModelConfig
+    card: ModelCard
+    weights_sha256: str
+    video_vae: VideoVAE
+    dit: DiT
+    text_encoder: TextEncoder
+    preview: LatentPreview | None
+    device: torch.device
+
+
+def default_device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def load_bundle(name_or_path: str, device: torch.device | None = None) -> ModelBundle:
+    """Reads a built-in model by name, or any by its folder.
+
+    Raises:
+        ValueError: one line that names what is missing, broken or does not fit.
+    """
+    folder = find_model(name_or_path)
+    device = device or default_device()
+    config, card = load_config(folder), load_card(folder)
+    return ModelBundle(
+        name=config.name,
+        config=config,
+        card=card,
+        video_vae=_read(VideoVAE, config.video_vae, folder / VAE_FILE).to(device),
+        dit=_read(DiT, config.dit, folder / DIT_FILE).to(device),
+        text_encoder=TextEncoder().to(device),
+        weights_sha256=weights_sha256(folder),
+        preview=_preview(card),
+        device=device,
+    )
+
+
+def weights_sha256(folder: Path) -> str:
+    """What a signed clip names its weights by."""
+    lines = "".join(f"{file_sha256(folder / name)}  {name}\n" for name in WEIGHT_FILES)
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def write_bundle(
+    folder: Path, config: ModelConfig, facts: Mapping[str, Any], summary: str = "", licence: str = "Apache-2.0"
+) -> ModelCard:
+    """Makes a model of a folder that holds the two weight files: writes its settings and its card.
+
+    The card's words and preview come from a few clips of the world. ``facts`` is plain JSON data.
+    """
+    video_vae = _read(VideoVAE, config.video_vae, folder / VAE_FILE)
+    study = _study()
+    with torch.no_grad():
+        preview = fit_preview(video_vae.encode(study.video), study.video)
+    card = ModelCard(
+        summary=summary,
+        licence=licence,
+        vocabulary=world_vocabulary(study.captions),
+        preview_weight=tuple(tuple(row) for row in preview.weight.tolist()),
+        preview_bias=tuple(preview.bias.tolist()),
+        facts=dict(facts),
+    )
+    _write_json(folder / CARD_FILE, asdict(card))
+    _write_json(folder / CONFIG_FILE, asdict(config))
+    return card
+
+
+def _read(kind: type[ModuleT], config: Any, path: Path) -> ModuleT:
+    """A module with the weights of a file, in float32, without drawing random ones first."""
+    with torch.device("meta"):
+        module = kind(config)
+    module = module.to_empty(device="cpu")
+    load_into(module, path)
+    return module.eval().requires_grad_(False)
+
+
+def _preview(card: ModelCard) -> LatentPreview | None:
+    if not card.preview_weight:
+        return None
+    return LatentPreview(torch.tensor(card.preview_weight), torch.tensor(card.preview_bias))
+
+
+class _Study(NamedTuple):
+    """A few clips of the world: video [b 3 t h w] in [-1, 1], and many captions of them."""
+
+    video: Tensor
+    captions: list[str]
+
+
+def _study() -> _Study:
+    from sorairo.world import caption, make_clip, render  # a compiler and a physics engine, which no generation needs
+
+    rng = np.random.default_rng(0)
+    clips = [make_clip(seed, STUDY_SHAPE) for seed in range(NUM_STUDY_CLIPS)]
+    pixels = torch.from_numpy(np.stack([render(clip)[0] for clip in clips]))
+    styles: tuple[Style, ...] = ("fragment", "short", "medium", "dense")
+    captions = [caption(clip, style, rng).text for clip in clips for style in styles for _ in range(NUM_STUDY_CAPTIONS)]
+    return _Study(rearrange(pixels, "b t h w c -> b c t h w").float() / 127.5 - 1, captions)
+
+
+def _write_json(path: Path, data: dict[str, Any]) -> None:
+    with new_file(path) as temporary:
+        temporary.write_text(json.dumps(data, ensure_ascii=False, indent=1, allow_nan=False) + "\n")

@@ -1,0 +1,70 @@
+"""How far a generation is: stages by name, steps done, and a look at what is coming. Never prints."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from sorairo.media import Frames
+
+STAGES = ("loading", "text", "sampling", "decoding", "signing")
+
+Preview = Callable[[], "Frames"]
+"""Computes small frames [t h w 3] of the clip as it stands; costs nothing until it is called."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """``done`` of ``total`` steps of a stage; each stage reports 0 when it begins and ``total`` when it ends.
+
+    notices: lines for the user about what will probably not come out as asked.
+    """
+
+    stage: str
+    done: int
+    total: int
+    preview: Preview | None = None
+    notices: tuple[str, ...] = ()
+
+
+OnProgress = Callable[[Progress], None]
+
+
+class Advance(Protocol):
+    """Reports that ``done`` steps of the stage are behind us."""
+
+    def __call__(self, done: int, preview: Preview | None = None, notices: tuple[str, ...] = ()) -> None: ...
+
+
+def silent(progress: Progress) -> None:
+    """Reports to nobody."""
+
+
+class StageClock:
+    """Reports each stage's progress and keeps the seconds it took."""
+
+    def __init__(self, on_progress: OnProgress) -> None:
+        self._on_progress = on_progress
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str, total: int = 1) -> Iterator[Advance]:
+        """A stage of ``total`` steps; what it does not report itself is reported when it ends."""
+        assert name in STAGES, name
+        last = 0
+
+        def advance(done: int, preview: Preview | None = None, notices: tuple[str, ...] = ()) -> None:
+            nonlocal last
+            last = done
+            self._on_progress(Progress(name, done, total, preview, notices))
+
+        advance(0)
+        start = time.perf_counter()
+        yield advance
+        self.seconds[name] = time.perf_counter() - start
+        if last < total:
+            advance(total)

@@ -1,0 +1,83 @@
+"""What all tests share: tensor shapes checked at every call, one thread for each worker, a tiny model on disk.
+
+The renderer is compiled once, before the workers start; workers take whole files, and the world's tests together, so
+that what a file's tests share is made once.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from jaxtyping import install_import_hook
+
+CHECKED_MODELS = [f"sorairo.models.{name}" for name in ("attention", "dit", "rotary", "text_encoder")]
+install_import_hook([*CHECKED_MODELS, "sorairo.diffusion", "sorairo.pipelines.preview"], "beartype.beartype")
+
+from sorairo.config import DiTConfig, ModelConfig, VideoVAEConfig  # noqa: E402
+from sorairo.shapes import VideoShape  # noqa: E402
+
+ROOT = Path(__file__).parents[1]
+TINY = ModelConfig(
+    name="tiny",
+    video_vae=VideoVAEConfig(4, (8, 16, 16), (8, 16, 16), encoder_blocks=1, decoder_blocks=1),
+    dit=DiTConfig(depth=2, patch=2, latent_channels=4),
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    torch.set_num_threads(1)
+    is_worker, has_workers = hasattr(config, "workerinput"), bool(getattr(config.option, "numprocesses", None))
+    if has_workers and not is_worker:
+        compile_renderer()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        room = item.path.relative_to(ROOT / "tests").parts[0]
+        item.add_marker(pytest.mark.xdist_group("world" if room == "world" else str(item.path)))
+
+
+def compile_renderer() -> None:
+    """Fills the compiler's cache, which lies beside the code."""
+    from sorairo.world import make_clip, render
+
+    render(make_clip(0, VideoShape(1, 32, 32)))
+
+
+@pytest.fixture(autouse=True)
+def own_settings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test sees or changes this machine's own settings; all share one signing authority."""
+    home = tmp_path_factory.getbasetemp() / "settings"
+    monkeypatch.setenv("SORAIRO_HOME", str(home))
+    return home
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a real model with random weights that moves every number it touches."""
+    from sorairo.checkpoint import save_tensors
+    from sorairo.models.dit import DiT
+    from sorairo.models.video_vae import VideoVAE
+    from sorairo.pipelines.bundle import write_bundle
+
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    folder.mkdir()
+    torch.manual_seed(0)
+    dit = DiT(TINY.dit)
+    for parameter in dit.parameters():
+        torch.nn.init.normal_(parameter, std=0.05)
+    save_tensors(folder / "video_vae.safetensors", VideoVAE(TINY.video_vae).half().state_dict(), {})
+    save_tensors(folder / "dit.safetensors", dit.half().state_dict(), {})
+    write_bundle(folder, TINY, {"steps": 0}, summary="It knows balls and cubes.")
+    return folder
+
+
+@pytest.fixture(params=["sorairo-base"])
+def shipped_model(request: pytest.FixtureRequest) -> str:
+    """The name of a built-in model; skips while its weights are not there."""
+    name: str = request.param
+    if not (ROOT / "weights" / name / "dit.safetensors").is_file():
+        pytest.skip(f"weights/{name} has no weights yet")
+    return name
