@@ -35,7 +35,7 @@ class LatentShape:
 
 @dataclass(frozen=True)
 class VideoShape:
-    """Size of a clip in pixels. ``num_frames`` is 1 + 4k (one picture, then groups of four); sides are multiples of 16."""
+    """Size of a clip in pixels. ``num_frames`` is 1 + 4k: a picture, then groups of four. Sides are multiples of 16."""
 
     num_frames: int
     height: int
