@@ -109,5 +109,4 @@ def test_built_in_models_are_found_in_a_wheel_and_in_the_repository() -> None:
 def test_a_shipped_model_is_found_by_its_name(shipped_model: str) -> None:
     assert find_model(shipped_model) == list_models()[shipped_model]
     card = load_card(find_model(shipped_model))
-    assert card.summary
     assert len(card.vocabulary) > 100

@@ -10,7 +10,7 @@ import pytest
 from sorairo.pipelines.advice import notices
 from sorairo.pipelines.cards import ModelCard, load_card
 from sorairo.pipelines.request import VideoRequest
-from sorairo.pipelines.vocabulary import unknown_words, words_of, world_vocabulary
+from sorairo.pipelines.vocabulary import unknown_words, words_of, world_summary, world_vocabulary
 from sorairo.shapes import VideoShape
 from sorairo.world import COLORS, caption, make_clip
 
@@ -56,6 +56,15 @@ def test_other_forms_of_known_words_are_known(card: ModelCard, word: str) -> Non
 @pytest.mark.parametrize("word", ["dragon", "spaceship", "дракон", "ドラゴン"])
 def test_unknown_words_are_named(card: ModelCard, word: str) -> None:
     assert unknown_words(f"a red {word} and a {word}", card.vocabulary) == [word]
+
+
+def test_words_that_show_nothing_are_never_named() -> None:
+    assert unknown_words("please show them both: a ball", ["ball"]) == ["show"]
+
+
+def test_the_summary_names_shapes_and_colours() -> None:
+    assert world_summary().startswith("It knows one small world: sphere, cube")
+    assert world_summary().endswith("purple and pink.")
 
 
 def test_without_a_vocabulary_nothing_is_unknown() -> None:

@@ -32,7 +32,7 @@ from sorairo.pipelines.cards import (
     load_config,
 )
 from sorairo.pipelines.preview import LatentPreview, fit_preview
-from sorairo.pipelines.vocabulary import world_vocabulary
+from sorairo.pipelines.vocabulary import world_summary, world_vocabulary
 from sorairo.shapes import VideoShape
 
 if TYPE_CHECKING:
@@ -100,14 +100,15 @@ def write_bundle(
 ) -> ModelCard:
     """Makes a model of a folder that holds the two weight files: writes its settings and its card.
 
-    The card's words and preview come from a few clips of the world. ``facts`` is plain JSON data.
+    The card's words and preview come from a few clips of the world, and its summary, if none is given, from the
+    world's names. ``facts`` is plain JSON data.
     """
     video_vae = _read(VideoVAE, config.video_vae, folder / VAE_FILE)
     study = _study()
     with torch.no_grad():
         preview = fit_preview(video_vae.encode(study.video), study.video)
     card = ModelCard(
-        summary=summary,
+        summary=summary or world_summary(),
         licence=licence,
         vocabulary=world_vocabulary(study.captions),
         preview_weight=tuple(tuple(row) for row in preview.weight.tolist()),
@@ -120,10 +121,8 @@ def write_bundle(
 
 
 def _read(kind: type[ModuleT], config: Any, path: Path) -> ModuleT:
-    """A module with the weights of a file, in float32, without drawing random ones first."""
-    with torch.device("meta"):
-        module = kind(config)
-    module = module.to_empty(device="cpu")
+    """A module with the weights of a file, in float32."""
+    module = kind(config)
     load_into(module, path)
     return module.eval().requires_grad_(False)
 
