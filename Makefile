@@ -26,7 +26,7 @@ demo: setup  ## a clip from a sentence, its signature verified
 
 # One thread for each worker; pytest compiles the renderer once, before it starts them.
 test: setup  ## all tests
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(WORKERS) --dist loadgroup
 
 check: setup  ## style, types, imports, dependencies
 	$(BIN)/ruff check

@@ -249,9 +249,11 @@ def _half_blocks(frames: Frames) -> Any:
     import numpy as np
     from rich.text import Text
 
-    picture = np.concatenate([frames[0], frames[len(frames) // 2], frames[-1]], axis=1).repeat(2, axis=1)
+    picture = (
+        np.concatenate([frames[0], frames[len(frames) // 2], frames[-1]], axis=1).repeat(2, axis=0).repeat(2, axis=1)
+    )
     text = Text()
-    for upper, lower in zip(picture[::2], picture[1::2], strict=False):
+    for upper, lower in zip(picture[::2], picture[1::2], strict=True):
         for above, below in zip(upper, lower, strict=True):
             text.append("▀", f"rgb({','.join(map(str, above))}) on rgb({','.join(map(str, below))})")
         text.append("\n")
