@@ -154,8 +154,7 @@ def _load_bert(folder: Path) -> Bert:
         names |= {f"encoder.layer.{layer}.{theirs}": f"layers.{layer}.{ours}" for theirs, ours in LAYER_NAMES.items()}
     try:
         published = load_file(path)
-        with torch.device("meta"):
-            bert = Bert()
+        bert = Bert()  # not on the meta device: that loads PyTorch's compiler, which takes a second
         parts = {name: name.rpartition(".") for name in published}
         ours = {f"{names[stem]}.{kind}": published[name] for name, (stem, _, kind) in parts.items() if stem in names}
         bert.load_state_dict(ours, assign=True)
