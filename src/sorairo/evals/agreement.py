@@ -1,0 +1,129 @@
+"""How far each detector agrees with the truth, on real clips that it has not seen: true statements and false ones.
+
+The false ones are made so that they contradict the clip's facts, one word changed where that is possible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from sorairo.evals.detector import Detector
+from sorairo.evals.judgement import judge
+from sorairo.evals.statements import FACTS, SCENE_FACTS, Noun, Statement, statements
+from sorairo.evals.statistics import wilson_interval
+from sorairo.world import CAMERA_MOVES, COLORS, GROUNDS, LIGHTS, SHAPES, WorldClip, caption
+
+LEAST_AGREEMENT = 0.9
+"""A fact whose detector agrees less with the truth is not scored."""
+NAMES: dict[str, tuple[str, ...]] = {"ground": GROUNDS, "light": LIGHTS, "camera": CAMERA_MOVES}
+OPPOSITE = {"left": "right", "right": "left", "down": "left"}
+CLEAR_AREA, CLEAR_SHARE = 0.004, 0.5  # of the picture, of the thing: what a viewer makes out
+FALLING_SHAPES = ("cube", "cylinder", "cone", "block", "domino")
+PLACED = 0.1  # metres that something which stays in its place may move
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How often a detector said so when it was true, and not when it was false."""
+
+    fact: str
+    num_true: int
+    num_false: int
+    num_true_found: int
+    num_false_refused: int
+
+    @property
+    def sensitivity(self) -> float:
+        return self.num_true_found / max(self.num_true, 1)
+
+    @property
+    def specificity(self) -> float:
+        return self.num_false_refused / max(self.num_false, 1)
+
+    @property
+    def balanced(self) -> float:
+        """Mean of both, so that neither saying yes nor saying no is of use."""
+        return (self.sensitivity + self.specificity) / 2
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % interval of the share of right answers, for as many true as false statements."""
+        total = self.num_true + self.num_false
+        return wilson_interval(self.balanced * total, total)
+
+
+def true_statements(clip: WorldClip, rng: np.random.Generator) -> list[Statement]:
+    """What two captions say, as far as it can be detected."""
+    said = [s for style in ("medium", "dense") for s in statements(caption(clip, style, rng).claims)]
+    return [s for s in dict.fromkeys(said) if s.fact in FACTS]
+
+
+def false_statements(clip: WorldClip, true: list[Statement], rng: np.random.Generator) -> list[Statement]:
+    """Statements that the facts contradict."""
+    made = [false for statement in true for false in _changed(statement, clip, rng)]
+    made += _about_others(clip, rng)
+    return [s for s in dict.fromkeys(made) if s not in true]
+
+
+def _changed(statement: Statement, clip: WorldClip, rng: np.random.Generator) -> Iterator[Statement]:
+    """The statement with one word changed."""
+    fact, noun, value = statement.fact, statement.noun, statement.value
+    if fact in SCENE_FACTS:
+        yield Statement(fact, value=_another(NAMES[fact], {str(value)}, rng))
+    elif fact == "colour":
+        yield Statement(fact, Noun(_another(COLORS, {o.color for o in clip.objects}, rng)))
+    elif fact == "shape" and noun.color:
+        own = {o.shape for o in clip.objects if o.color == noun.color}
+        yield Statement(fact, Noun(noun.color, _another(SHAPES, own, rng)))
+    elif fact == "count" and isinstance(value, int):
+        yield Statement(fact, noun, value=max(1, value + int(rng.choice([-1, 1]))))
+    elif fact == "direction":
+        yield Statement(fact, noun, value=OPPOSITE[str(value)])
+    elif fact == "relation":
+        assert statement.other is not None
+        yield Statement(fact, statement.other, noun)
+    elif fact in ("enter", "leave") and value:
+        yield Statement(fact, noun, value=OPPOSITE[str(value)])
+
+
+def _another(options: Iterable[str], taken: set[str], rng: np.random.Generator) -> str:
+    return str(rng.choice([option for option in options if option not in taken]))
+
+
+def _about_others(clip: WorldClip, rng: np.random.Generator) -> Iterator[Statement]:
+    """Events and motions of things, alone in their colour, to which they did not happen."""
+    clear = (clip.facts.visible > CLEAR_SHARE) & (clip.facts.area > CLEAR_AREA)
+    events = {(e.kind, index) for e in clip.facts.events for index in (e.subject, e.other) if index is not None}
+    colors = [o.color for o in clip.objects]
+    actor = next((i for i, o in enumerate(clip.objects) if o.role == "actor" and colors.count(o.color) == 1), None)
+    for i, thing in enumerate(clip.objects):
+        noun = Noun(thing.color, thing.shape)
+        if thing.color not in COLORS or colors.count(thing.color) > 1 or clear[:, i].mean() < 0.4:
+            continue
+        for fact, frame in (("enter", 0), ("leave", -1)):
+            if clear[frame, i]:
+                yield Statement(fact, noun)
+        if ("topple", i) not in events and thing.role != "actor" and thing.shape in FALLING_SHAPES:
+            yield Statement("topple", noun)
+        if np.ptp(clip.poses[:, i, :3], axis=0).max() < PLACED:
+            yield Statement("direction", noun, value=str(rng.choice(["left", "right"])))
+            if actor is not None and ("hit", i) not in events and not thing.static:
+                yield Statement("hit", Noun(colors[actor], clip.objects[actor].shape), noun)
+
+
+def measure_agreement(
+    detector: Detector, clips: Iterable[tuple[WorldClip, np.ndarray]], seed: int = 0
+) -> tuple[Agreement, ...]:
+    """Agreement of each fact over clips with their frames [t h w 3]."""
+    counts = {fact: np.zeros(4, int) for fact in FACTS}
+    for clip, frames in clips:
+        rng = np.random.default_rng([seed, clip.seed])
+        seen, true = detector.observe(frames), true_statements(clip, rng)
+        for statement in true:
+            counts[statement.fact] += (1, 0, judge(statement, seen), 0)
+        for statement in false_statements(clip, true, rng):
+            counts[statement.fact] += (0, 1, 0, not judge(statement, seen))
+    return tuple(Agreement(fact, *count.tolist()) for fact, count in counts.items())

@@ -1,0 +1,99 @@
+"""How many statements hold, prompt by prompt, and what that is worth between floor and ceiling. Never sees pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from sorairo.evals.judgement import judge
+from sorairo.evals.observation import Observation
+from sorairo.evals.statements import FACTS, Statement
+from sorairo.evals.statistics import bootstrap_interval, pooled_share, share_of_way
+
+ROWS: dict[str, tuple[str, ...]] = {**{fact: (fact,) for fact in FACTS}, "event": ("hit", "topple")}
+"""Rows of a report, and the facts that each pools."""
+NUM_OTHERS = 5  # clips of other prompts against which each prompt is held for the floor
+
+Counts = npt.NDArray[np.float64]
+Tally = dict[str, Counts]
+"""For each fact, [p 2]: how many statements of a prompt hold, and how many there are."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """One row: shares of statements that hold, from 0 to 1, each with a 95 % interval.
+
+    fraction: how far the score is from floor to ceiling. reconstruction: real clips through the autoencoder.
+    """
+
+    fact: str
+    num_statements: int
+    score: float
+    score_interval: tuple[float, float]
+    floor: float
+    ceiling: float
+    fraction: float
+    fraction_interval: tuple[float, float]
+    reconstruction: float | None = None
+
+
+def tally(said: Sequence[tuple[Statement, ...]], seen: Sequence[Observation]) -> Tally:
+    """Statements of each prompt against the clip in the same place."""
+    counts = {fact: np.zeros((len(said), 2)) for fact in FACTS}
+    for index, (of_prompt, clip) in enumerate(zip(said, seen, strict=True)):
+        for statement in of_prompt:
+            if statement.fact in counts:
+                counts[statement.fact][index] += (judge(statement, clip), 1)
+    return counts
+
+
+def tally_others(said: Sequence[tuple[Statement, ...]], seen: Sequence[Observation]) -> Tally:
+    """Statements of each prompt against the clips of the next few prompts."""
+    shifts = range(1, min(NUM_OTHERS, len(said) - 1) + 1)
+    tallies = [tally(said, [*seen[shift:], *seen[:shift]]) for shift in shifts]
+    empty = np.zeros((len(said), 2))
+    return {fact: sum((t[fact] for t in tallies), start=empty) for fact in FACTS}
+
+
+def score_rows(
+    made: Tally, floor: Tally, ceiling: Tally, scored: Sequence[str], rebuilt: Tally | None = None
+) -> tuple[Score, ...]:
+    """Rows of those facts that are scored and that some prompt speaks of."""
+    rows = {row: [fact for fact in facts if fact in scored] for row, facts in ROWS.items()}
+    scores = [
+        _score(
+            row,
+            _pooled(made, facts),
+            _pooled(floor, facts),
+            _pooled(ceiling, facts),
+            _pooled(rebuilt, facts) if rebuilt else None,
+        )
+        for row, facts in rows.items()
+        if facts
+    ]
+    return tuple(score for score in scores if score.num_statements)
+
+
+def _pooled(counts: Tally, facts: Sequence[str]) -> Counts:
+    return sum((counts[fact] for fact in facts[1:]), start=counts[facts[0]])
+
+
+def _score(row: str, made: Counts, floor: Counts, ceiling: Counts, rebuilt: Counts | None = None) -> Score:
+    def fraction(chosen: npt.NDArray[np.int64]) -> float:
+        return share_of_way(*(pooled_share(counts[chosen]) for counts in (made, floor, ceiling)))
+
+    every = np.arange(len(made))
+    return Score(
+        fact=row,
+        num_statements=int(made[:, 1].sum()),
+        score=pooled_share(made),
+        score_interval=bootstrap_interval(lambda chosen: pooled_share(made[chosen]), len(made)),
+        floor=pooled_share(floor),
+        ceiling=pooled_share(ceiling),
+        fraction=fraction(every),
+        fraction_interval=bootstrap_interval(fraction, len(made)),
+        reconstruction=None if rebuilt is None else pooled_share(rebuilt),
+    )

@@ -1,0 +1,188 @@
+"""The rules, on drawn scenes whose answer is plain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+import torch
+
+from sorairo.evals.detector_examples import offsets_to_middle
+from sorairo.evals.judgement import JUDGES, judge
+from sorairo.evals.observation import Observation, label_things, sight_things
+from sorairo.evals.scene_net import PAINTS
+from sorairo.evals.statements import FACTS, Noun, Statement
+from sorairo.evals.tracks import track
+from sorairo.world import SHAPES
+
+SIZE = (48, 80)
+LENGTH = 33
+RED, BLUE = Noun("red", "sphere"), Noun("blue", "cube")
+
+Place = tuple[float, float]
+Path = Callable[[int], Place]
+
+
+class Drawn:
+    """A rectangle of a colour and a shape. path: its middle (column, row) in cells by frame; tipped by frame."""
+
+    def __init__(
+        self, noun: Noun, path: Path, half: tuple[int, int] = (4, 4), tipped: Callable[[int], float] = lambda t: 0.0
+    ) -> None:
+        self.noun, self.path, self.half, self.tipped = noun, path, half, tipped
+
+    def mask(self, frame: int) -> np.ndarray:
+        rows, columns = np.indices(SIZE)
+        column, row = self.path(frame)
+        return (abs(columns - column) < self.half[0]) & (abs(rows - row) < self.half[1])
+
+
+def watched(things: Sequence[Drawn], camera: str = "still", light: str = "day", ground: str = "sand") -> Observation:
+    labels, sightings = [], []
+    for frame in range(LENGTH):
+        thing, tipped = np.full(SIZE, -1, np.int8), np.zeros(SIZE, np.float32)
+        for index, drawn in enumerate(things):
+            thing[drawn.mask(frame)] = index
+            tipped[drawn.mask(frame)] = drawn.tipped(frame)
+        paints = [PAINTS.index(str(d.noun.color)) for d in things]
+        names = [SHAPES.index(str(d.noun.shape)) for d in things]
+        paint = np.array([*paints, len(PAINTS)], np.int8)[thing]
+        shape = np.array([*names, len(SHAPES)])[thing]
+        labels.append(label_things(paint, offsets_to_middle(torch.from_numpy(thing)[None])[0].numpy(), len(PAINTS)))
+        shapes = np.stack([(shape == k).astype(np.float32) for k in range(len(SHAPES))])
+        sightings += sight_things(frame, labels[-1], paint, shapes, tipped)
+    return Observation(tuple(sightings), np.stack(labels), light, ground, camera)
+
+
+def at(column: float, row: float = 24) -> Path:
+    return lambda t: (column, row)
+
+
+def moving(start: float, end: float, row: float = 24, begin: int = 0, finish: int = LENGTH - 1) -> Path:
+    return lambda t: (float(np.interp(t, [begin, finish], [start, end])), row)
+
+
+def test_every_fact_has_a_rule() -> None:
+    assert set(JUDGES) == set(FACTS)
+    with pytest.raises(KeyError):
+        judge(Statement("bounce", RED), watched([]))
+
+
+def test_colour_and_shape() -> None:
+    seen = watched([Drawn(RED, at(20))])
+    assert judge(Statement("colour", Noun("red")), seen)
+    assert not judge(Statement("colour", Noun("blue")), seen)
+    assert judge(Statement("shape", RED), seen)
+    assert not judge(Statement("shape", Noun("red", "cone")), seen)
+    assert judge(Statement("shape", Noun(None, "sphere")), seen)
+
+
+def test_a_glimpse_is_not_enough() -> None:
+    seen = watched([Drawn(RED, lambda t: (20, 24) if t < 2 else (-40, 24))])
+    assert not judge(Statement("colour", Noun("red")), seen)
+
+
+def test_count_takes_the_moment_when_all_are_apart() -> None:
+    seen = watched([Drawn(BLUE, moving(10, 40)), Drawn(BLUE, at(42)), Drawn(BLUE, at(60))])
+    assert [judge(Statement("count", BLUE, value=n), seen) for n in (2, 3, 4)] == [False, True, False]
+
+
+@pytest.mark.parametrize(("path", "way"), [(moving(60, 20), "left"), (moving(20, 60), "right")])
+def test_direction(path: Path, way: str) -> None:
+    seen = watched([Drawn(RED, path), Drawn(BLUE, at(40, 10))])
+    assert [w for w in ("left", "right", "down") if judge(Statement("direction", RED, value=w), seen)] == [way]
+    assert not any(judge(Statement("direction", BLUE, value=w), seen) for w in ("left", "right", "down"))
+
+
+def test_falling_and_turning_back() -> None:
+    falls = watched([Drawn(RED, lambda t: (40, 8 + t))])
+    assert judge(Statement("direction", RED, value="down"), falls)
+    returns = watched([Drawn(RED, lambda t: (10 + 3 * min(t, 16) - 4 * max(0, t - 16), 24))])
+    assert judge(Statement("direction", RED, value="right"), returns)
+    assert not judge(Statement("direction", RED, value="left"), returns)
+
+
+def test_a_pan_moves_nothing() -> None:
+    """What stands still in the world goes left when the camera pans right; a still camera would have shown a motion."""
+    panned = [Drawn(BLUE, lambda t: (50 - 23 * (t / 32) ** 2 * (3 - 2 * t / 32), 24))]
+    assert judge(Statement("direction", BLUE, value="left"), watched(panned))
+    steady = track(BLUE, watched(panned, camera="pan right"))
+    assert np.ptp(steady.x) < 0.1
+    assert not judge(Statement("direction", BLUE, value="left"), watched(panned, camera="pan right"))
+
+
+def test_a_zoom_moves_nothing() -> None:
+    def zoomed(t: int) -> Place:
+        eased = (t / 32) ** 2 * (3 - 2 * t / 32)
+        return 39.5 + 16 / (1.22 - 0.5 * eased), 24
+
+    steady = track(BLUE, watched([Drawn(BLUE, zoomed)], camera="zoom in"))
+    assert np.ptp(steady.x) < 0.05
+
+
+def test_relation() -> None:
+    seen = watched([Drawn(RED, at(20)), Drawn(BLUE, at(50))])
+    assert judge(Statement("relation", RED, BLUE), seen)
+    assert not judge(Statement("relation", BLUE, RED), seen)
+    assert not judge(Statement("relation", RED, Noun("green", "cone")), seen)
+
+
+def test_a_hit_needs_a_touch_and_a_jolt() -> None:
+    hit = Statement("hit", RED, BLUE)
+    struck = moving(45, 70, begin=16)
+    assert judge(hit, watched([Drawn(RED, moving(10, 37, finish=16)), Drawn(BLUE, struck)]))
+    bounced = watched([Drawn(RED, lambda t: (37 - 1.6 * abs(t - 16), 24)), Drawn(BLUE, at(45))])
+    assert judge(hit, bounced)
+    passes = watched([Drawn(BLUE, at(45, 20)), Drawn(RED, moving(5, 75))])
+    assert not judge(hit, passes)
+    short = watched([Drawn(RED, lambda t: (25 - 1.2 * abs(t - 16), 24)), Drawn(BLUE, at(45))])
+    assert not judge(hit, short)
+
+
+def test_topple() -> None:
+    block = Noun("green", "block")
+    falls = Drawn(block, at(40), half=(3, 8), tipped=lambda t: float(t > 15))
+    assert judge(Statement("topple", block), watched([falls]))
+    assert not judge(Statement("topple", block), watched([Drawn(block, at(40), half=(3, 8))]))
+    assert not judge(Statement("topple", block), watched([Drawn(block, at(40), tipped=lambda t: 1.0)]))
+
+
+def test_a_stack_comes_down() -> None:
+    def stack(drop: float) -> list[Drawn]:
+        return [
+            Drawn(BLUE, lambda t, k=k: (40 + k * drop * (t > 16), 40 - 9 * k * (1 - drop * (t > 16) / 10)))  # type: ignore[misc]
+            for k in range(3)
+        ]
+
+    assert judge(Statement("topple", BLUE), watched(stack(10)))
+    assert not judge(Statement("topple", BLUE), watched(stack(0)))
+
+
+def test_coming_and_going() -> None:
+    seen = watched([Drawn(RED, moving(-8, 88)), Drawn(BLUE, at(40, 10))])
+    assert judge(Statement("enter", RED, value="left"), seen)
+    assert not judge(Statement("enter", RED, value="right"), seen)
+    assert judge(Statement("leave", RED, value="right"), seen)
+    assert judge(Statement("leave", RED), seen)
+    assert not judge(Statement("enter", BLUE), seen)
+    assert not judge(Statement("leave", BLUE), seen)
+
+
+def test_what_hides_has_not_left() -> None:
+    hides = watched([Drawn(RED, lambda t: (10 + 2 * min(t, 15), 24 if t < 15 else -40))])
+    assert not judge(Statement("leave", RED), hides)
+
+
+def test_scene() -> None:
+    seen = watched([], camera="rise", light="night", ground="snow")
+    assert judge(Statement("light", value="night"), seen)
+    assert judge(Statement("ground", value="snow"), seen)
+    assert judge(Statement("camera", value="rise"), seen)
+    assert not judge(Statement("camera", value="still"), seen)
+
+
+def test_a_movement_is_judged_when_the_shape_is_wrong() -> None:
+    seen = watched([Drawn(Noun("red", "cone"), moving(10, 60))])
+    assert judge(Statement("direction", RED, value="right"), seen)
+    assert not judge(Statement("shape", RED), seen)
