@@ -273,12 +273,17 @@ def test_what_strangers_wrote_cannot_drive_the_terminal() -> None:
 
 
 def test_interrupting_is_no_traceback(tiny_model: Path, tmp_path: Path) -> None:
-    late_interrupt = textwrap.dedent("""
-        import os, signal, threading
-        threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+    interrupted_sampling = textwrap.dedent("""
+        import os, signal
+        import sorairo.pipelines.generation as generation
+        noise = generation.initial_noise
+        def interrupt(*arguments):
+            os.kill(os.getpid(), signal.SIGINT)
+            return noise(*arguments)
+        generation.initial_noise = interrupt
     """)
     command = ["generate", PROMPT, "-o", str(tmp_path / "a.mp4"), "--model", str(tiny_model), "--steps", "200"]
-    stopped = run_alone(*command, before=f"import torch, sorairo.pipelines.generation\n{late_interrupt}")
+    stopped = run_alone(*command, before=interrupted_sampling)
     assert (stopped.returncode, stopped.stderr.splitlines()[-1]) == (130, "error: interrupted")
     assert list(tmp_path.iterdir()) == []
 
