@@ -276,6 +276,7 @@ def test_interrupting_is_no_traceback(tiny_model: Path, tmp_path: Path) -> None:
     interrupted_sampling = textwrap.dedent("""
         import os, signal
         import sorairo.pipelines.generation as generation
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background inherits it ignored
         noise = generation.initial_noise
         def interrupt(*arguments):
             os.kill(os.getpid(), signal.SIGINT)
