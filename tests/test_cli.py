@@ -8,13 +8,16 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import sorairo
 from sorairo import cli
+from sorairo.cli.making import Output
 from sorairo.media import read_video
+from sorairo.pipelines import VideoRequest
 from sorairo.provenance import verify
 
 SMALL = ["--size", "64x32", "--seconds", "1", "--steps", "3"]
@@ -97,7 +100,7 @@ def test_unknown_words_are_a_note(generate: Callable[..., int], capsys: pytest.C
         ([PROMPT, "--size", "100x100"], "size is 100x100; .* the nearest is 96x96"),
         ([PROMPT, "--size", "large"], "size is 'large'; it must be WIDTHxHEIGHT"),
         ([PROMPT, "--seconds", "0"], "seconds is 0; .* the nearest is 0.5"),
-        ([PROMPT, "--seconds", "100000"], "seconds is 100000; .* the nearest is 8"),
+        ([PROMPT, "--seconds", "100000"], "seconds is 100000; .* the nearest is 60"),
         ([PROMPT, "--seconds", "long"], "'long' is not a valid float"),
         ([PROMPT, "--seed", "-1"], "seed is -1; .* the nearest is 0"),
         ([PROMPT, "--steps", "0"], "num_inference_steps is 0; .* the nearest is 1"),
@@ -180,12 +183,12 @@ def test_a_full_disk_in_mid_write_is_one_line_and_the_next_run_goes_on(
     assert notes[0].startswith("error: ")
     assert "File too large" in notes[0]
     assert [path for path in tmp_path.rglob("*") if "mp4" in path.name] == []
-    assert len(list((tmp_path / "home" / "latents").iterdir())) == 1
+    assert len(list((tmp_path / "home" / "unfinished").glob("*/*"))) == 1
 
     monkeypatch.setenv("SORAIRO_HOME", places["SORAIRO_HOME"])
     assert cli.run(command) == 0
     assert "sampling" not in capsys.readouterr().err
-    assert list((tmp_path / "home" / "latents").iterdir()) == []
+    assert list((tmp_path / "home" / "unfinished").iterdir()) == []
 
 
 def test_verify_prints_what_it_found(
@@ -261,11 +264,10 @@ def test_models_lists_what_is_installed(shipped_model: str, capsys: pytest.Captu
 
 
 def test_the_default_name_comes_from_prompt_and_seed() -> None:
-    from sorairo.pipelines import VideoRequest
-
-    request = VideoRequest("A red ball, rolling: to the left & away", seed=5)
-    assert str(cli.default_output(request)) == "a-red-ball-rolling-to-the-5.mp4"
-    assert str(cli.default_output(VideoRequest("🔴", seed=5))) == "5.mp4"
+    for prompt, name in (("A red ball, rolling: to the left & away", "a-red-ball-rolling-to-the-5"), ("🔴", "5")):
+        request = VideoRequest(prompt, seed=5)
+        assert str(Output("generate", None, False, False).named(request)) == f"{name}.mp4"
+        assert str(Output("image", None, False, False).named(replace(request, still=True))) == f"image-{name}.png"
 
 
 def test_what_strangers_wrote_cannot_drive_the_terminal() -> None:
@@ -275,13 +277,13 @@ def test_what_strangers_wrote_cannot_drive_the_terminal() -> None:
 def test_interrupting_is_no_traceback(tiny_model: Path, tmp_path: Path) -> None:
     interrupted_sampling = textwrap.dedent("""
         import os, signal
-        import sorairo.pipelines.generation as generation
+        import sorairo.pipelines.sampling as sampling
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background inherits it ignored
-        noise = generation.initial_noise
-        def interrupt(*arguments):
+        noise = sampling.initial_noise
+        def interrupt(*arguments, **others):
             os.kill(os.getpid(), signal.SIGINT)
-            return noise(*arguments)
-        generation.initial_noise = interrupt
+            return noise(*arguments, **others)
+        sampling.initial_noise = interrupt
     """)
     command = ["generate", PROMPT, "-o", str(tmp_path / "a.mp4"), "--model", str(tiny_model), "--steps", "200"]
     stopped = run_alone(*command, before=interrupted_sampling)

@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import UnionType
 from typing import Any, TypeVar, get_type_hints
 
 ConfigT = TypeVar("ConfigT")
@@ -94,6 +95,10 @@ def load_toml(cls: type[ConfigT], path: Path) -> ConfigT:
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
+    if isinstance(hint, UnionType):  # only ever: something, or None
+        if value is None:
+            return None
+        hint = hint.__args__[0]
     if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
         return load(hint, value, where)  # type: ignore[arg-type]
     origin = getattr(hint, "__origin__", None)

@@ -135,10 +135,33 @@ def read_picture(path: str | Path, limits: MediaLimits = DEFAULT_LIMITS) -> Fram
         upright = ImageOps.exif_transpose(picture).convert("RGBA")
     except _RefusedError as refusal:
         raise ValueError(f"{path} cannot be used: {refusal}") from None
+    except Image.DecompressionBombError:  # so large that Pillow does not even tell its size
+        raise ValueError(f"{path} cannot be used: it has more than {limits.picture_pixels} pixels") from None
     except Exception as error:
         raise ValueError(f"{path} is not a png, jpeg, webp or gif picture ({type(error).__name__})") from error
     white = Image.new("RGBA", upright.size, "white")
     return np.asarray(Image.alpha_composite(white, upright).convert("RGB"))
+
+
+def read_any(path: str | Path, limits: MediaLimits = DEFAULT_LIMITS) -> tuple[Frames, float]:
+    """A clip as `read_video` gives it, or a picture as one frame [1 h w 3] at the rate 0. Its content decides."""
+    with contextlib.suppress(OSError), open(path, "rb") as file:
+        start = file.read(12)
+        if start[4:8] == b"ftyp" or start[:4] == b"\x1aE\xdf\xa3":
+            return read_video(path, limits)
+    try:
+        return read_picture(path, limits)[None], 0.0
+    except ValueError as error:
+        raise ValueError(str(error).replace("is not a png", "is neither a video nor a png")) from None
+
+
+def fitted(picture: Frames, width: int, height: int) -> Frames:
+    """A picture [h w 3] scaled to cover ``width`` x ``height``, what hangs over cut off; itself if it has that size."""
+    if picture.shape[:2] == (height, width):
+        return picture
+    from PIL import Image, ImageOps
+
+    return np.asarray(ImageOps.fit(_image(picture), (width, height), Image.Resampling.LANCZOS))
 
 
 def write_png(path: str | Path, picture: Frames) -> None:

@@ -72,6 +72,14 @@ class VideoShape:
         return (self.num_frames - 1) / self.fps
 
 
+def parse_size(text: str) -> tuple[int, int]:
+    """Width and height of a text such as 160x96. Raises ValueError of one line."""
+    width, mark, height = text.lower().replace("×", "x").partition("x")  # noqa: RUF001 (the sign people paste)
+    if not (mark and width.strip().isdecimal() and height.strip().isdecimal()):
+        raise ValueError(f"size is {text!r}; it must be WIDTHxHEIGHT, for example 160x96")
+    return int(width), int(height)
+
+
 def _check_multiple(field: str, value: int, stride: int) -> None:
     if value < stride or value % stride:
         below = max(stride, value // stride * stride)

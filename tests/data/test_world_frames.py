@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sorairo.data.world_frames import WorldDataConfig, frames_path, parse_size, read_frames, write_frames
+from sorairo.data.world_frames import WorldDataConfig, frames_path, read_frames, write_frames
 from sorairo.shapes import VideoShape
 from sorairo.world import render
 
@@ -65,12 +65,6 @@ def test_frames_of_another_recipe_are_an_error(config: WorldDataConfig, frames: 
     message = r"5\.npy is \(5, 48, 32, 3\), the recipe asks for \(1, 48, 32, 3\): give each recipe its own folder"
     with pytest.raises(ValueError, match=message):
         read_frames(replace(config, num_frames=1), frames, 5)
-
-
-@pytest.mark.parametrize("size", ["160", "160x", "x96", "160 x 96", "axb", "-160x96", "160×96"])  # noqa: RUF001
-def test_a_size_that_is_none(size: str) -> None:
-    with pytest.raises(ValueError, match="it must be WIDTHxHEIGHT, such as 160x96"):
-        parse_size(size)
 
 
 @pytest.mark.parametrize(

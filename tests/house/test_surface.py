@@ -19,11 +19,14 @@ from sorairo.cli import commands
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
-COMMANDS = {"eval", "generate", "models", "train", "verify", "world"}
+COMMANDS = {
+    "animate", "blend", "cinemagraph", "connect", "eval", "extend", "generate", "image", "inpaint", "loop", "models",
+    "outpaint", "recut", "remix", "reproduce", "storyboard", "train", "vary", "verify", "world",
+}  # fmt: skip
 TARGETS = {"bench", "check", "demo", "gallery", "setup", "test", "train", "world"}
 PUBLIC = {
     "sorairo.pipelines": {
-        "Clip", "GenerationError", "ModelBundle", "ModelCard", "Progress", "VideoRequest",
+        "Clip", "Generation", "GenerationError", "ModelBundle", "ModelCard", "Progress", "VideoRequest",
         "generate", "list_models", "load_bundle", "write_bundle",
     },
     "sorairo.provenance": {

@@ -13,13 +13,16 @@ from torch import Tensor
 
 from sorairo.media import read_video
 from sorairo.pipelines import GenerationError, ModelBundle, Progress, VideoRequest, generate, load_bundle
-from sorairo.pipelines.generation import LATENTS_PER_CHUNK, decoded_frames, guided_velocity, sample
+from sorairo.pipelines.generation import LATENTS_PER_CHUNK, decoded_frames
 from sorairo.pipelines.progress import STAGES, StageClock, silent
+from sorairo.pipelines.sampling import guided_velocity, sample
 from sorairo.provenance import home_folder, verify
 
 REQUEST = VideoRequest(
     "a red ball", seed=3, width=64, height=32, seconds=2.0, num_inference_steps=4, guidance_scale=2.0, model="tiny"
 )
+
+WHOLE = slice(0, 5)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +35,7 @@ def sampled(bundle: ModelBundle, *requests: VideoRequest) -> Tensor:
 
 
 def kept_latents() -> list[Path]:
-    return list((home_folder() / "latents").glob("*"))
+    return list((home_folder() / "unfinished").glob("*/*"))
 
 
 class StoppedError(Exception):
@@ -63,7 +66,7 @@ def test_a_clip_is_what_was_asked_for_and_signed(bundle: ModelBundle, tmp_path: 
     verdict = verify(clip.path)
     assert verdict.state == "trusted"
     assert verdict.facts["weights_sha256"] == bundle.weights_sha256
-    assert VideoRequest(**verdict.facts["request"]) == REQUEST
+    assert VideoRequest.from_dict(verdict.facts["request"]) == REQUEST
     assert verdict.facts["title"] == "a.mp4"
 
 
@@ -97,8 +100,8 @@ def test_prompt_negative_prompt_and_guidance_all_matter(bundle: ModelBundle) -> 
 
 def test_guidance_of_one_is_the_prompt_alone(bundle: ModelBundle) -> None:
     noise, level = torch.randn(1, 4, 5, 2, 4), torch.full((1, 5, 2, 4), 0.5)
-    alone = guided_velocity([replace(REQUEST, guidance_scale=1)], bundle)
-    almost = guided_velocity([replace(REQUEST, guidance_scale=1 + 1e-6)], bundle)
+    alone = guided_velocity([replace(REQUEST, guidance_scale=1)], bundle, WHOLE)
+    almost = guided_velocity([replace(REQUEST, guidance_scale=1 + 1e-6)], bundle, WHOLE)
     torch.testing.assert_close(alone(noise, level), almost(noise, level), atol=1e-4, rtol=1e-4)
 
 

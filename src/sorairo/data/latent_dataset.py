@@ -7,7 +7,7 @@ any number of processes share the same global batches.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +22,16 @@ from sorairo.shapes import LatentShape
 
 @dataclass(frozen=True)
 class Batch:
-    """Latents of one size with the token states of one caption each; dropped captions have the empty prompt's."""
+    """Latents of one size with the token states of one caption each; dropped captions have the empty prompt's.
+
+    ``frame_offset``: how many latent frames of the clips come before these.
+    """
 
     latents: Float[Tensor, "b c t h w"]
     states: Float[Tensor, "b l d"]
     mask: Bool[Tensor, "b l"]
     step: int
+    frame_offset: int = 0
 
     @property
     def shape(self) -> LatentShape:
@@ -35,7 +39,7 @@ class Batch:
 
     def part(self, own: slice) -> Batch:
         """The examples of ``own``: what one of several processes works on."""
-        return Batch(self.latents[own], self.states[own], self.mask[own], self.step)
+        return replace(self, latents=self.latents[own], states=self.states[own], mask=self.mask[own])
 
 
 @dataclass
@@ -49,12 +53,14 @@ class DrawConfig:
     """How batches are drawn. ``tokens_per_batch`` counts latent positions: small clips come in larger batches.
 
     ``picture_share`` is the share of batches that hold single pictures; ``caption_dropout`` of the captions are
-    replaced by the empty prompt, for guidance.
+    replaced by the empty prompt, for guidance. ``late_share`` of the batches of clips begin after the clips' start, as
+    the windows of a long clip do.
     """
 
     tokens_per_batch: int = 24 * 540
     picture_share: float = 0.25
     caption_dropout: float = 0.1
+    late_share: float = 0.15
 
 
 class LatentDataset:
@@ -82,7 +88,10 @@ class LatentDataset:
         number = max(1, self.config.tokens_per_batch // int(np.prod(size[1:])))
         chosen = rng.integers(len(bucket.latents), size=number)
         latents = torch.stack([bucket.latents[index] for index in chosen]).float()
-        return Batch(latents, *pad([self._caption(bucket.captions[index], rng) for index in chosen]), step)
+        captions = pad([self._caption(bucket.captions[index], rng) for index in chosen])
+        late = size[1] > 2 and rng.random() < self.config.late_share
+        offset = int(rng.integers(1, size[1] - 1)) if late else 0
+        return Batch(latents[:, :, offset:], *captions, step, offset)
 
     def _caption(self, captions: list[Tensor], rng: np.random.Generator) -> Tensor:
         if rng.random() < self.config.caption_dropout:

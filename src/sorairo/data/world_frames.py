@@ -16,7 +16,7 @@ from typing import TypeVar
 import numpy as np
 
 from sorairo.media import new_file
-from sorairo.shapes import VideoShape
+from sorairo.shapes import VideoShape, parse_size
 from sorairo.world import WorldClip, make_clip, render
 from sorairo.world.clip import Pixels
 
@@ -51,14 +51,6 @@ class WorldDataConfig:
 
     def clip(self, seed: int) -> WorldClip:
         return make_clip(seed, self.shape(seed))
-
-
-def parse_size(size: str) -> tuple[int, int]:
-    """Width and height of "160x96"."""
-    width, _, height = size.partition("x")
-    if not (width.isdecimal() and height.isdecimal()):
-        raise ValueError(f"size is {size!r}; it must be WIDTHxHEIGHT, such as 160x96")
-    return int(width), int(height)
 
 
 def frames_path(folder: Path, seed: int) -> Path:

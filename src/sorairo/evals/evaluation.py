@@ -28,9 +28,10 @@ from sorairo.evals.report import EvaluationReport, PromptResult
 from sorairo.evals.scoring import score_rows, tally, tally_others
 from sorairo.evals.statements import Statement, statements
 from sorairo.pipelines.bundle import ModelBundle, load_bundle
-from sorairo.pipelines.generation import decoded_frames, sample
+from sorairo.pipelines.generation import decoded_frames
 from sorairo.pipelines.progress import StageClock, silent
 from sorairo.pipelines.request import VideoRequest
+from sorairo.pipelines.sampling import sample
 from sorairo.shapes import NATIVE_BUCKETS, VideoShape
 from sorairo.world import render
 

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sorairo.pipelines.bundle import ModelBundle, load_bundle, write_bundle
     from sorairo.pipelines.cards import ModelCard, list_models
-    from sorairo.pipelines.generation import Clip, GenerationError, generate
+    from sorairo.pipelines.generation import Clip, Generation, GenerationError, generate
     from sorairo.pipelines.progress import Progress
     from sorairo.pipelines.request import VideoRequest
 
 __all__ = [
     "Clip",
+    "Generation",
     "GenerationError",
     "ModelBundle",
     "ModelCard",
@@ -31,7 +32,7 @@ __all__ = [
 _ROOMS = {
     "bundle": ("ModelBundle", "load_bundle", "write_bundle"),
     "cards": ("ModelCard", "list_models"),
-    "generation": ("Clip", "GenerationError", "generate"),
+    "generation": ("Clip", "Generation", "GenerationError", "generate"),
     "progress": ("Progress",),
     "request": ("VideoRequest",),
 }

@@ -1,4 +1,4 @@
-"""The main path: text, sampling, decoding, signing.
+"""The main path: known frames and texts, sampling, decoding, signing.
 
 The only writer of video made by a model, and never of an unsigned one.
 """
@@ -7,36 +7,32 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
+from itertools import chain, islice, pairwise
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from sorairo.checkpoint import load_tensors, save_tensors
-from sorairo.diffusion.guidance import Velocity, classifier_free
-from sorairo.diffusion.noise_maps import full
-from sorairo.diffusion.samplers import SAMPLERS, Step, initial_noise
-from sorairo.diffusion.schedules import sampling_levels, timestep_shift
-from sorairo.media import Frames, write_mp4
+from sorairo.checkpoint import file_sha256, load_tensors, save_tensors
+from sorairo.media import Frames, write_mp4, write_png
 from sorairo.pipelines.advice import notices
 from sorairo.pipelines.bundle import ModelBundle, load_bundle
 from sorairo.pipelines.preview import to_pixels
 from sorairo.pipelines.progress import Advance, OnProgress, StageClock, silent
-from sorairo.pipelines.request import VideoRequest
+from sorairo.pipelines.request import Curve, Scene, VideoRequest
+from sorairo.pipelines.sampling import SAMPLER, GenerationError, sample
+from sorairo.pipelines.timeline import Timeline, open_timeline
 from sorairo.provenance import Manifest, home_folder, open_authority, sign
-from sorairo.shapes import VideoShape
+from sorairo.shapes import NATIVE_FPS, TEMPORAL_STRIDE, VideoShape
 
-SAMPLER = "multistep"
 LATENTS_PER_CHUNK = 3  # decoded at a time: few, so that memory stays flat; several, so that the processor is busy
 
-
-class GenerationError(RuntimeError):
-    """The model gave nothing usable; nothing was written."""
+__all__ = ["Clip", "Generation", "GenerationError", "generate"]
 
 
 @dataclass(frozen=True)
@@ -58,43 +54,178 @@ def generate(
     overwrite: bool = False,
     bundle: ModelBundle | None = None,
 ) -> Clip:
-    """Makes the clip that is asked for and writes it to ``output`` (.mp4), signed.
+    """Makes the clip (.mp4) or picture (.png) that is asked for and writes it to ``output``, signed.
 
     The same request and weights give the same frames on the same machine. Sampled latents outlive a failure later on:
     the same call then goes on from them. ``bundle`` saves loading the model again.
 
     Raises:
-        ValueError: the output cannot be written (found before anything is computed) or the model is not whole.
+        ValueError: the output cannot be written (found before anything is computed), a file that is used cannot be
+            read, or the model is not whole.
         GenerationError: the latents are not finite. OSError: a full disk. SigningError: the signature does not hold.
     """
-    output = check_output(Path(output), overwrite)
-    authority = open_authority()
-    clock = StageClock(on_progress)
-    with clock.stage("loading") as advance:
-        bundle = bundle or load_bundle(request.model)
-        request = replace(request, model=bundle.name)  # not the path it came from: that is nobody's business
-        advance(1, notices=tuple(notices(request, bundle.card)))
-    kept = KeptLatents(request, bundle.weights_sha256)
-    latents = kept.load()
-    if latents is None:
-        latents = sample([request], bundle, clock)
-        kept.save(latents)
-    manifest = Manifest(output.name, bundle.name, bundle.weights_sha256, request.to_dict())
-    with tempfile.TemporaryDirectory(prefix="sorairo-") as folder:
-        draft = Path(folder) / "unsigned.mp4"
-        write_draft(draft, latents, bundle, request.shape, clock)
-        with clock.stage("signing"):
-            sign(draft, output, manifest, authority)
-    kept.remove()
-    return Clip(output, request, request.shape, clock.seconds, manifest)
+    output = check_output(Path(output), overwrite, ".png" if request.still else ".mp4")
+    open_authority()  # made or refused now, not after a minute's work
+    request = request.with_materials(lambda m: replace(m, sha256=m.sha256 or file_sha256(Path(m.path))))
+    generation = Generation(request, None, bundle, on_progress)
+    try:
+        clip = generation.sign(output)
+    except BaseException:
+        generation.remove(but_latents=True)
+        raise
+    generation.remove()
+    return clip
 
 
-def check_output(output: Path, overwrite: bool) -> Path:
-    """Whether a clip can be written there, before a minute is spent on it. Raises ValueError of one line."""
-    if output.suffix.lower() != ".mp4":
-        raise ValueError(
-            f"output is {output}; a clip is an .mp4 file: the nearest name is {output.with_suffix('.mp4')}"
-        )
+class Generation:
+    """One request on its way to a signed file, in steps that each leave a file in ``folder``.
+
+    A step whose file is there is skipped, so they may be repeated after a crash. Without a ``folder`` it takes one of
+    its own, and what a dead process left of the same request.
+    """
+
+    def __init__(
+        self,
+        request: VideoRequest,
+        folder: Path | None = None,
+        bundle: ModelBundle | None = None,
+        on_progress: OnProgress = silent,
+    ) -> None:
+        self.clock = StageClock(on_progress)
+        with self.clock.stage("loading") as advance:
+            self.bundle = bundle or load_bundle(request.model)
+            # Not the path it came from: that is nobody's business.
+            self.request = replace(request, model=self.bundle.name)
+            self.shots = shots(self.request)
+            self.timelines = [open_timeline(shot.request) for shot in self.shots]
+            advance(1, notices=tuple(notices(self.request, self.bundle.card)))
+        self.folder = folder or _claimed(f"{self.bundle.weights_sha256} {SAMPLER} {self.request.to_json()}")
+        self.latents_file = self.folder / "latents.safetensors"
+        self.draft_file = self.folder / ("draft.png" if request.still else "draft.mp4")
+
+    def sample(self) -> list[Tensor]:
+        """Latents [1 c t h w] of every shot: sampled, or what is left of an earlier attempt. Raises GenerationError."""
+        with suppress(ValueError):
+            tensors = load_tensors(self.latents_file)[0]
+            return [tensors[f"shot.{number}"] for number in range(len(self.shots))]
+        latents = [
+            sample([shot.request], self.bundle, self.clock, timeline)
+            for shot, timeline in zip(self.shots, self.timelines, strict=True)
+        ]
+        self.folder.mkdir(parents=True, exist_ok=True)
+        save_tensors(self.latents_file, {f"shot.{n}": shot for n, shot in enumerate(latents)}, {})
+        return latents
+
+    def decode(self) -> Path:
+        """The unsigned draft, for nobody's eyes. Decoded and encoded chunk by chunk: never whole in memory."""
+        if self.draft_file.exists():
+            return self.draft_file
+        latents, request = self.sample(), self.request
+        total = sum(shot.num_frames for shot in self.shots)
+        with self.clock.stage("decoding", total) as advance:
+            frames = _counted(chain.from_iterable(map(self.frames, self.shots, self.timelines, latents)), advance)
+            if request.still:
+                write_png(self.draft_file, next(frames))
+            else:
+                write_mp4(self.draft_file, frames, width=request.width, height=request.height, fps=request.fps)
+        return self.draft_file
+
+    def sign(self, output: Path) -> Clip:
+        """Writes the finished file. Raises SigningError; OSError as `media.new_file` does."""
+        draft, bundle = self.decode(), self.bundle
+        manifest = Manifest(output.name, bundle.name, bundle.weights_sha256, self.request.for_strangers())
+        with self.clock.stage("signing"):
+            sign(draft, output, manifest, open_authority())
+        return Clip(output, self.request, self.request.shape, self.clock.seconds, manifest)
+
+    def remove(self, but_latents: bool = False) -> None:
+        """Deletes what the steps left."""
+        self.draft_file.unlink(missing_ok=True)
+        if not (but_latents and self.latents_file.exists()):
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def frames(self, shot: Shot, timeline: Timeline, latents: Tensor) -> Iterator[Frames]:
+        """Finished frames uint8 [h w 3] of a shot, known pixels as they were given."""
+        return timeline.pass_through(islice(decoded_frames(latents, self.bundle), shot.num_frames))
+
+
+def _claimed(content: str) -> Path:
+    """A folder for a generation of ``content``: that of a process which died over the same, or a new one."""
+    key, parent = hashlib.sha256(content.encode()).hexdigest()[:32], home_folder() / "unfinished"
+    own = parent / f"{key}-{os.getpid()}"
+    for left in sorted(parent.glob(f"{key}-*")):
+        with suppress(OSError):  # another process was quicker
+            if not _alive(int(left.name.rpartition("-")[2])):
+                left.rename(own)
+    return own
+
+
+def _alive(process: int) -> bool:
+    if os.name == "nt":  # where asking would end it
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's, so alive
+        pass
+    return True
+
+
+@dataclass(frozen=True)
+class Shot:
+    """What lies between two cuts, as a request of its own; its first ``num_frames`` frames are used."""
+
+    request: VideoRequest
+    num_frames: int
+
+
+def shots(request: VideoRequest) -> tuple[Shot, ...]:
+    """A request's shots: one, unless scenes cut. Nothing of one is seen by another."""
+    cuts = [scene for scene in request.scenes if scene.cut]
+    if not cuts:
+        return (Shot(request, request.shape.num_frames),)
+    edges = [0, *(round(scene.start * NATIVE_FPS) for scene in cuts), request.shape.num_frames]
+    prompts = [request.prompt, *(scene.prompt for scene in cuts)]
+    return tuple(
+        Shot(_part(request, number, prompt, start, stop), stop - start)
+        for number, (prompt, (start, stop)) in enumerate(zip(prompts, pairwise(edges), strict=True))
+    )
+
+
+def _part(request: VideoRequest, number: int, prompt: str, start: int, stop: int) -> VideoRequest:
+    """Frames ``start`` to ``stop`` of a request as one whose clock begins there; with noise of its own."""
+    first, groups = start / NATIVE_FPS, max(1, -(-(stop - start - 1) // TEMPORAL_STRIDE))
+    seconds = groups * TEMPORAL_STRIDE / NATIVE_FPS
+    scenes = tuple(
+        Scene(scene.start - first, scene.prompt)
+        for scene in request.scenes
+        if not scene.cut and first < scene.start < stop / NATIVE_FPS
+    )
+    anchors = tuple(
+        replace(anchor, time=anchor.time - first)
+        for anchor in request.anchors
+        if first <= anchor.time < stop / NATIVE_FPS
+    )
+    source = request.source
+    if source:
+        strength, influence = _shifted(source.strength, first), _shifted(source.influence, first)
+        source = replace(source, start=source.start + first, strength=strength, influence=influence)
+    return replace(
+        request, prompt=prompt, seconds=seconds, seed=(request.seed + number) % 2**64, scenes=scenes, anchors=anchors,
+        source=source,
+    )  # fmt: skip
+
+
+def _shifted(points: Curve, seconds: float) -> Curve:
+    return tuple((time - seconds, value) for time, value in points)
+
+
+def check_output(output: Path, overwrite: bool, suffix: str = ".mp4") -> Path:
+    """Whether a file can be written there, before a minute is spent on it. Raises ValueError of one line."""
+    if output.suffix.lower() != suffix:
+        kind = "a clip is an .mp4 file" if suffix == ".mp4" else "a picture is a .png file"
+        raise ValueError(f"output is {output}; {kind}: the nearest name is {output.with_suffix(suffix)}")
     if not output.parent.is_dir():
         raise ValueError(f"output is {output}; there is no folder {output.parent}")
     if output.is_dir() or (output.exists() and not overwrite):
@@ -108,95 +239,11 @@ def check_output(output: Path, overwrite: bool) -> Path:
 
 
 @torch.inference_mode()
-def sample(requests: Sequence[VideoRequest], bundle: ModelBundle, clock: StageClock) -> Tensor:
-    """Latents [b c t h w] of requests that differ only in their texts and seeds.
-
-    Each starts from the same noise whatever the batch; its result then agrees to the last bits of the arithmetic.
-    """
-    first = requests[0]
-    assert all(
-        replace(r, prompt=first.prompt, negative_prompt=first.negative_prompt, seed=first.seed) == first
-        for r in requests
-    ), "requests of one batch have one shape and one way of sampling"
-    shape = first.shape.latent
-    with clock.stage("text"):
-        velocity = guided_velocity(requests, bundle)
-    noise = initial_noise([r.seed for r in requests], shape, bundle.config.dit.latent_channels).to(bundle.device)
-    start_map = full(shape).expand(len(requests), -1, -1, -1).to(bundle.device)
-    levels = sampling_levels(first.num_inference_steps, timestep_shift(shape))
-    with clock.stage("sampling", first.num_inference_steps) as advance:
-        on_step = partial(_watch, advance, bundle, first)
-        return SAMPLERS[SAMPLER](velocity, noise, start_map, levels, on_step).cpu()
-
-
-def guided_velocity(requests: Sequence[VideoRequest], bundle: ModelBundle) -> Velocity:
-    """The transformer with its texts read once, steered away from the negative prompts; at scale 1 without them."""
-    scale = requests[0].guidance_scale
-    texts = [r.prompt for r in requests]
-    if scale != 1:
-        texts += [r.negative_prompt for r in requests]
-    states, mask = bundle.text_encoder(texts)
-    memory = bundle.dit.text_memory(states, mask[:, None])
-
-    def velocity(latents: Tensor, noise_map: Tensor) -> Tensor:
-        result: Tensor = bundle.dit(latents, noise_map, memory)
-        return result
-
-    return velocity if scale == 1 else classifier_free(velocity, scale)
-
-
-def write_draft(path: Path, latents: Tensor, bundle: ModelBundle, shape: VideoShape, clock: StageClock) -> None:
-    """Decodes and encodes chunk by chunk; the whole clip is never in memory."""
-    with clock.stage("decoding", shape.num_frames) as advance:
-        frames = _counted(decoded_frames(latents, bundle), advance)
-        write_mp4(path, frames, width=shape.width, height=shape.height, fps=shape.fps)
-
-
-@torch.inference_mode()
 def decoded_frames(latents: Tensor, bundle: ModelBundle) -> Iterator[Frames]:
     """Frames uint8 [h w 3] of latents [1 c t h w]."""
     chunks = (chunk.to(bundle.device) for chunk in torch.split(latents, LATENTS_PER_CHUNK, dim=2))
     for video in bundle.video_vae.decode_stream(chunks):
         yield from to_pixels(video[0].permute(1, 2, 3, 0).cpu())
-
-
-class KeptLatents:
-    """Sampled latents of one request on disk, from the end of sampling until the clip is written."""
-
-    def __init__(self, request: VideoRequest, weights_sha256: str) -> None:
-        key = hashlib.sha256(f"{weights_sha256} {SAMPLER} {request.to_json()}".encode()).hexdigest()[:32]
-        self._folder, self._key = home_folder() / "latents", key
-
-    def load(self) -> Tensor | None:
-        """What an interrupted run of the same request left, if it is whole."""
-        for path in self._files():
-            with suppress(ValueError):
-                return load_tensors(path)[0]["latents"]
-        return None
-
-    def save(self, latents: Tensor) -> None:
-        """Raises OSError naming the file, as on a full disk."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        # One file for each process: two that are asked the same at once do not write over each other.
-        save_tensors(self._folder / f"{self._key}-{os.getpid()}.safetensors", {"latents": latents}, {})
-
-    def remove(self) -> None:
-        for path in self._files():
-            path.unlink(missing_ok=True)
-
-    def _files(self) -> list[Path]:
-        return sorted(self._folder.glob(f"{self._key}-*.safetensors"))
-
-
-def _watch(advance: Advance, bundle: ModelBundle, request: VideoRequest, step: Step) -> None:
-    """Reports a step; stops when numbers have run away, which no later step mends."""
-    if not bool(torch.isfinite(step.latents).all()):
-        raise GenerationError(
-            f"sampling went out of bounds at step {step.number} of {step.num_steps}; try a lower guidance_scale "
-            f"(it is {request.guidance_scale:g}) or more steps"
-        )
-    look = partial(bundle.preview, step.clean_estimate) if bundle.preview else None
-    advance(step.number, look)
 
 
 def _counted(frames: Iterator[Frames], advance: Advance) -> Iterator[Frames]:

@@ -47,3 +47,8 @@ def _block_means(video: Float[Tensor, "b 3 T H W"]) -> Float[Tensor, "b 3 t h w"
     kernel = (TEMPORAL_STRIDE, SPATIAL_STRIDE, SPATIAL_STRIDE)
     padded = torch.cat([video[:, :, :1].expand(-1, -1, TEMPORAL_STRIDE - 1, -1, -1), video], dim=2)
     return F.avg_pool3d(padded, kernel)
+
+
+def from_pixels(frames: Frames) -> Float[Tensor, "1 3 t h w"]:
+    """Frames uint8 [t h w 3] as the autoencoder takes them, in [-1, 1]."""
+    return rearrange(torch.from_numpy(frames), "t h w c -> 1 c t h w").float() / 127.5 - 1

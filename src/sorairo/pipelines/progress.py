@@ -65,6 +65,6 @@ class StageClock:
         advance(0)
         start = time.perf_counter()
         yield advance
-        self.seconds[name] = time.perf_counter() - start
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
         if last < total:
             advance(total)

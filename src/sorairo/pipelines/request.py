@@ -1,10 +1,16 @@
-"""What is asked for: a prompt, sizes and numbers, checked once. Never rounds what the user said; imports no torch."""
+"""What is asked for: texts, files on a timeline, sizes and numbers, checked once. Every tool is one of these records.
+
+Never rounds what the user said, never opens a file; imports no torch.
+"""
 
 from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
+from pathlib import PurePath
 from typing import Any
 
 from sorairo.config import load
@@ -12,22 +18,75 @@ from sorairo.shapes import NATIVE_FPS, SPATIAL_STRIDE, TEMPORAL_STRIDE, VideoSha
 
 MAX_PROMPT_CHARACTERS = 8000
 MIN_SECONDS = TEMPORAL_STRIDE / NATIVE_FPS
-MAX_SECONDS = 8.0
+MAX_SECONDS = 60.0
 MIN_SIDE, MAX_SIDE = 2 * SPATIAL_STRIDE, 512
 MAX_SEED = 2**64 - 1
 MAX_STEPS = 200
 MAX_GUIDANCE = 30.0
 
+Curve = tuple[tuple[float, float], ...]
+"""Points (seconds, value) joined by straight lines; before the first and after the last the value stays."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """A picture or a clip that is used. ``sha256`` of its bytes binds a request to it; empty: whatever lies there."""
+
+    path: str
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """From ``start`` seconds on, ``prompt`` holds; with ``cut`` nothing before it is seen any more."""
+
+    start: float
+    prompt: str
+    cut: bool = False
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """Known frames: ``material`` from its second ``start``, for ``seconds`` (None: to its end), laid at ``time``.
+
+    ``strength`` 1 keeps them as they are; less lets the model change them.
+    """
+
+    material: Material
+    time: float = 0.0
+    start: float = 0.0
+    seconds: float | None = None
+    strength: float = 1.0
+
+
+@dataclass(frozen=True)
+class Source:
+    """A clip or picture under the whole timeline, changed by ``strength`` (0 keeps it, 1 ignores it).
+
+    With ``second`` the two are mixed; ``influence`` is the second's share. ``place``: left and top edge at which it
+    lies in a larger picture, in its own size; what is around it is made. None: it fills the picture.
+    """
+
+    material: Material
+    start: float = 0.0
+    strength: Curve = ((0.0, 1.0),)
+    second: Material | None = None
+    influence: Curve = ((0.0, 0.0),)
+    place: tuple[int, int] | None = None
+
 
 @dataclass(frozen=True)
 class VideoRequest:
-    """One clip to make. Whoever holds one holds a valid one.
+    """One clip to make, or with ``still`` one picture. Whoever holds one holds a valid one.
+
+    ``mask``: white is made, black stays as in ``source``. ``wrap``: after the last frame comes the first again.
+    Times are seconds on the timeline. An empty prompt leaves the model free, where there are known frames.
 
     Raises:
         ValueError: one line with the field, its value and the nearest valid value.
     """
 
-    prompt: str
+    prompt: str = ""
     negative_prompt: str = ""
     width: int = 160
     height: int = 96
@@ -37,11 +96,17 @@ class VideoRequest:
     num_inference_steps: int = 30
     guidance_scale: float = 6.0
     model: str = "sorairo-base"
+    scenes: tuple[Scene, ...] = ()
+    anchors: tuple[Anchor, ...] = ()
+    source: Source | None = None
+    mask: Material | None = None
+    wrap: bool = False
+    still: bool = False
 
     def __post_init__(self) -> None:
-        _check_text("prompt", self.prompt)
-        _check_text("negative_prompt", self.negative_prompt)
-        if not self.prompt.strip():
+        for field, text in (("prompt", self.prompt), ("negative_prompt", self.negative_prompt)):
+            _check_text(field, text)
+        if not (self.prompt.strip() or self.anchors or self.source):
             raise ValueError("prompt is empty; describe what happens, for example: a red ball rolls to the right")
         _check_size(self.width, self.height)
         _check_seconds(self.seconds)
@@ -52,14 +117,40 @@ class VideoRequest:
         _check_range("seed", self.seed, 0, MAX_SEED)
         _check_range("num_inference_steps", self.num_inference_steps, 1, MAX_STEPS)
         _check_range("guidance_scale", self.guidance_scale, 0, MAX_GUIDANCE)
+        _check_scenes(self.scenes, self.seconds)
+        _check_anchors(self.anchors, self.seconds)
+        if self.source:
+            _check_source(self.source)
+        _check_together(self)
 
     @property
     def shape(self) -> VideoShape:
-        return VideoShape.from_seconds(self.seconds, self.width, self.height, self.fps)
+        """Size of what the model makes."""
+        if self.still:
+            return VideoShape(1, self.height, self.width)
+        return VideoShape.from_seconds(self.seconds, self.width, self.height, NATIVE_FPS)
+
+    @property
+    def materials(self) -> tuple[Material, ...]:
+        """Every file that is used."""
+        return tuple(_materials(self))
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields as plain data, for a signed manifest or a file."""
+        """All fields as plain data."""
         return asdict(self)
+
+    def for_strangers(self) -> dict[str, Any]:
+        """As `to_dict`, for a signed manifest: of files only the names, since folders are nobody's business."""
+        return self.with_materials(lambda m: replace(m, path=PurePath(m.path).name)).to_dict()
+
+    def with_materials(self, change: Any) -> VideoRequest:
+        """The same request with ``change(material)`` in place of each material."""
+        source = self.source
+        if source:
+            second = change(source.second) if source.second else None
+            source = replace(source, material=change(source.material), second=second)
+        anchors = tuple(replace(anchor, material=change(anchor.material)) for anchor in self.anchors)
+        return replace(self, anchors=anchors, source=source, mask=change(self.mask) if self.mask else None)
 
     def to_json(self) -> str:
         return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False, sort_keys=True)
@@ -73,17 +164,22 @@ class VideoRequest:
             raise ValueError(f"request is not JSON: {error}") from error
         if not isinstance(data, dict):
             raise ValueError(f'request is a JSON {type(data).__name__}; it must be an object such as {{"prompt": ...}}')
-        if "prompt" not in data:
-            raise ValueError("request has no prompt")
+        return cls.from_dict(data)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> VideoRequest:
+        """The request of `to_dict`, or of a signed manifest. Raises ValueError as `from_json` does."""
         return load(cls, data, "request")
 
 
-def parse_size(text: str) -> tuple[int, int]:
-    """Width and height of a text such as 160x96. Raises ValueError of one line."""
-    width, mark, height = text.lower().replace("×", "x").partition("x")  # noqa: RUF001 (the sign people paste)
-    if not (mark and width.strip().isdecimal() and height.strip().isdecimal()):
-        raise ValueError(f"size is {text!r}; it must be WIDTHxHEIGHT, for example 160x96")
-    return int(width), int(height)
+def _materials(request: VideoRequest) -> Iterator[Material]:
+    yield from (anchor.material for anchor in request.anchors)
+    if request.source:
+        yield request.source.material
+        if request.source.second:
+            yield request.source.second
+    if request.mask:
+        yield request.mask
 
 
 def _check_text(field: str, text: str) -> None:
@@ -115,17 +211,67 @@ def _check_seconds(seconds: float) -> None:
     if not MIN_SECONDS <= seconds <= MAX_SECONDS:
         nearest = MAX_SECONDS if seconds > MAX_SECONDS else MIN_SECONDS
         raise ValueError(
-            f"seconds is {seconds:g}; a clip lasts {MIN_SECONDS:g} to {MAX_SECONDS:g} seconds, longer ones are not "
-            f"made yet: the nearest is {nearest:g}"
+            f"seconds is {seconds:g}; a clip lasts {MIN_SECONDS:g} to {MAX_SECONDS:g} seconds, a picture "
+            f"is still: the nearest is {nearest:g}"
         )
-    nearest = round(seconds / MIN_SECONDS) * MIN_SECONDS
-    if not math.isclose(seconds, nearest):
-        raise ValueError(
-            f"seconds is {seconds:g}; lengths are multiples of {MIN_SECONDS:g}: the nearest is {nearest:g}"
-        )
+    _check_grid("seconds", seconds, MIN_SECONDS)
+
+
+def _check_grid(field: str, seconds: float, step: float) -> None:
+    nearest = max(0.0, round(seconds / step) * step) if math.isfinite(seconds) else 0.0
+    if not math.isclose(seconds, nearest, abs_tol=1e-9):
+        raise ValueError(f"{field} is {seconds:g}; it must be a multiple of {step:g}: the nearest is {nearest:g}")
 
 
 def _check_range(field: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
         nearest = high if value > high else low
         raise ValueError(f"{field} is {value}; it must lie between {low} and {high}: the nearest is {nearest}")
+
+
+def _check_scenes(scenes: tuple[Scene, ...], seconds: float) -> None:
+    for number, scene in enumerate(scenes):
+        field = f"scenes[{number}]"
+        _check_text(f"{field}.prompt", scene.prompt)
+        _check_grid(f"{field}.start", scene.start, 1 / NATIVE_FPS)
+        _check_range(f"{field}.start", scene.start, 1 / NATIVE_FPS, seconds)
+    for number, (before, after) in enumerate(pairwise(scenes), start=1):
+        if after.start <= before.start:
+            raise ValueError(
+                f"scenes[{number}].start is {after.start:g}; scenes come in order: the nearest is "
+                f"{before.start + 1 / NATIVE_FPS:g}"
+            )
+
+
+def _check_anchors(anchors: tuple[Anchor, ...], seconds: float) -> None:
+    for number, anchor in enumerate(anchors):
+        field = f"anchors[{number}]"
+        _check_grid(f"{field}.time", anchor.time, 1 / NATIVE_FPS)
+        _check_range(f"{field}.time", anchor.time, 0, seconds)
+        _check_range(f"{field}.start", anchor.start, 0, math.inf)
+        _check_range(f"{field}.strength", anchor.strength, 0, 1)
+        if anchor.seconds is not None:
+            _check_grid(f"{field}.seconds", anchor.seconds, 1 / NATIVE_FPS)
+
+
+def _check_source(source: Source) -> None:
+    _check_range("source.start", source.start, 0, math.inf)
+    for name, curve in (("strength", source.strength), ("influence", source.influence)):
+        if not curve or any(len(point) != 2 for point in curve):
+            raise ValueError(f"source.{name} is {list(curve)}; it is a list of points [seconds, value]: [[0, 1]]")
+        for _, value in curve:
+            _check_range(f"source.{name}", value, 0, 1)
+        if any(after[0] <= before[0] for before, after in pairwise(curve)):
+            raise ValueError(f"source.{name} has times {[point[0] for point in curve]}; they must rise")
+
+
+def _check_together(request: VideoRequest) -> None:
+    """What each field allows but not all of them at once."""
+    if request.mask and not request.source:
+        raise ValueError("mask is given without a source; it says which part of a source is made anew")
+    if request.wrap and not any(anchor.time == 0 for anchor in request.anchors):
+        raise ValueError("wrap is true without an anchor at time 0; a loop leads back into frames that are known")
+    if request.still and (request.wrap or request.scenes or request.anchors):
+        raise ValueError("still is true with scenes, anchors or wrap; one picture has no timeline: leave them out")
+    if request.wrap and any(scene.cut for scene in request.scenes):
+        raise ValueError("wrap is true with a scene that cuts; a loop has no cuts: set cut to false")

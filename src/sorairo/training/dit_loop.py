@@ -105,7 +105,8 @@ class DiTTrainer:
         clean, states, mask = (tensor.to(device) for tensor in (part.latents, part.states, part.mask))
         noise_map = noised.noise_map[own].to(device)
         with autocast(device, self.recipe.bfloat16):
-            velocity = self.model(interpolate(clean, noise, noise_map), noise_map, Text(states, mask[:, None]))
+            noisy, text = interpolate(clean, noise, noise_map), Text(states, mask[:, None])
+            velocity = self.model(noisy, noise_map, text, frame_offset=part.frame_offset)
         return flow_loss(squared_error(velocity, velocity_target(clean, noise)), noise_map)
 
     def _step(self, step: int, noised: Noised) -> Noted:

@@ -1,35 +1,32 @@
 """The command line: parse, call one function, print. Never computes, and loads what a command needs only when it runs.
 
 Exit codes: 0 done; 1 this machine failed (full disk, broken signature); 2 a wrong request, one line on stderr;
-130 interrupted; `verify` also 3, 4 and 5 (see `sorairo verify --help`).
+130 interrupted; `verify` also 3, 4 and 5 (see `sorairo verify --help`); `reproduce` also 6.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import fields
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 import sorairo
+from sorairo.cli.making import DEFAULTS, FILE, MAKING
+from sorairo.cli.remaking import reproduce, vary
+from sorairo.cli.terminal import fail, note, printable, progress_bars
 from sorairo.config import nearest_name
-from sorairo.pipelines.request import VideoRequest, parse_size
+from sorairo.shapes import parse_size
 
 if TYPE_CHECKING:
-    from sorairo.media import Frames
-    from sorairo.pipelines import Progress
     from sorairo.provenance import Verdict
 
-DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(VideoRequest)}
 MACHINE_FAILED, WRONG_REQUEST, INTERRUPTED = 1, 2, 130
 QUICK_PROMPTS = 24
 
-FILE = click.Path(path_type=Path)
 SPLIT = click.Choice(["train", "test", "novel"])
 STYLE = click.Choice(["fragment", "short", "medium", "dense"])
 
@@ -50,35 +47,8 @@ def commands() -> None:
     """Sorairo: type a sentence, get a short, signed video."""
 
 
-@commands.command()
-@click.argument("prompt")
-@click.option("-o", "--output", type=FILE, help="File to write, .mp4.  [default: from the prompt and the seed]")
-@click.option("--size", default=f"{DEFAULTS['width']}x{DEFAULTS['height']}", show_default=True, help="WIDTHxHEIGHT.")
-@click.option("--seconds", type=float, default=DEFAULTS["seconds"], show_default=True, help="Length.")
-@click.option("--seed", type=int, default=DEFAULTS["seed"], show_default=True, help="Same seed, same clip.")
-@click.option(
-    "--steps", "num_inference_steps", type=int, default=DEFAULTS["num_inference_steps"], show_default=True,
-    help="Sampling steps: more is slower and finer.",
-)  # fmt: skip
-@click.option(
-    "--guidance", "guidance_scale", type=float, default=DEFAULTS["guidance_scale"], show_default=True,
-    help="How closely to follow the prompt.",
-)  # fmt: skip
-@click.option("--negative", "negative_prompt", default="", help="What should not be there.")
-@click.option("--model", default=DEFAULTS["model"], show_default=True, help="Name, or folder of a model.")
-@click.option("--preview", is_flag=True, help="Show the clip taking shape in the terminal.")
-@click.option("--overwrite", is_flag=True, help="Replace the output if it exists.")
-def generate(prompt: str, output: Path | None, size: str, preview: bool, overwrite: bool, **numbers: Any) -> None:
-    """Make a clip from PROMPT and sign it."""
-    width, height = parse_size(size)
-    request = VideoRequest(prompt, width=width, height=height, **numbers)
-    from sorairo import pipelines
-
-    with progress_bars(preview) as on_progress:
-        clip = pipelines.generate(request, output or default_output(request), on_progress, overwrite=overwrite)
-    click.echo(clip.path)
-    times = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in clip.seconds_per_stage.items())
-    click.echo(f"{clip.shape.num_frames} frames of {size} at {clip.shape.fps} per second, signed; {times}", err=True)
+for command in (*MAKING, reproduce, vary):
+    commands.add_command(command)
 
 
 @commands.command()
@@ -197,69 +167,6 @@ def run(arguments: Sequence[str]) -> int:
         raise
 
 
-def fail(message: str, code: int) -> int:
-    click.echo(f"error: {printable(message)}", err=True)
-    return code
-
-
-def note(message: str) -> None:
-    click.echo(f"note: {printable(message)}", err=True)
-
-
-def printable(text: object) -> str:
-    """One line without control characters: a stranger's file may hold what would take over a terminal."""
-    return "".join(sign if sign.isprintable() else " " for sign in " ".join(str(text).split()))
-
-
-def default_output(request: VideoRequest) -> Path:
-    """A name such as a-red-ball-rolls-to-the-0.mp4, in the current folder."""
-    from sorairo.pipelines.vocabulary import words_of
-
-    return Path("-".join([*words_of(request.prompt)[:6], str(request.seed)])[:80] + ".mp4")
-
-
-@contextmanager
-def progress_bars(preview: bool = False) -> Iterator[Callable[[Progress], None]]:
-    """A bar for each stage, with the time that is left; on a terminal only."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
-
-    console = Console(stderr=True)
-    columns = TextColumn("{task.description:>11}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    tasks: dict[str, Any] = {}
-    with Bars(
-        *columns, TextColumn("left"), TimeRemainingColumn(), console=console, disable=not console.is_terminal
-    ) as bars:
-
-        def on_progress(progress: Progress) -> None:
-            if progress.stage not in tasks:
-                tasks[progress.stage] = bars.add_task(progress.stage, total=progress.total)
-            bars.update(tasks[progress.stage], completed=progress.done)
-            for notice in progress.notices:
-                bars.console.out(f"note: {printable(notice)}", highlight=False)
-            if preview and progress.preview and progress.done % 5 == 0:
-                bars.print(_half_blocks(progress.preview()))
-
-        yield on_progress
-
-
-def _half_blocks(frames: Frames) -> Any:
-    """First, middle and last frame of a preview side by side, two rows of pixels in one row of text."""
-    import numpy as np
-    from rich.text import Text
-
-    picture = (
-        np.concatenate([frames[0], frames[len(frames) // 2], frames[-1]], axis=1).repeat(2, axis=0).repeat(2, axis=1)
-    )
-    text = Text()
-    for upper, lower in zip(picture[::2], picture[1::2], strict=True):
-        for above, below in zip(upper, lower, strict=True):
-            text.append("▀", f"rgb({','.join(map(str, above))}) on rgb({','.join(map(str, below))})")
-        text.append("\n")
-    return text
-
-
 def _as_text(verdict: Verdict) -> str:
     lines = [verdict.state, *(f"  {printable(reason)}" for reason in verdict.reasons)]
     return "\n".join(lines + [f"  {name}: {printable(value)}" for name, value in verdict.facts.items()])
@@ -270,7 +177,3 @@ def _as_json(verdict: Verdict) -> str:
     from dataclasses import asdict
 
     return json.dumps(asdict(verdict), ensure_ascii=False, indent=1)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,285 @@
+"""The commands that make something: each builds a request with one tool, and has it made and signed."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sorairo.cli.terminal import progress_bars
+from sorairo.pipelines.request import VideoRequest
+from sorairo.pipelines.styles import dressed
+from sorairo.pipelines.vocabulary import words_of
+from sorairo.shapes import parse_size
+
+DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(VideoRequest)}
+FILE = click.Path(path_type=Path)
+MAKING: list[click.Command] = []
+"""Every command of this page."""
+
+SETTINGS = [
+    click.option("--seed", type=int, default=DEFAULTS["seed"], show_default=True, help="Same seed, same result."),
+    click.option("--steps", "num_inference_steps", type=int, default=DEFAULTS["num_inference_steps"],
+                 show_default=True, help="Sampling steps: more is slower and finer."),
+    click.option("--guidance", "guidance_scale", type=float, default=DEFAULTS["guidance_scale"], show_default=True,
+                 help="How closely to follow the prompt."),
+    click.option("--negative", "negative_prompt", default="", help="What should not be there."),
+    click.option("--model", default=DEFAULTS["model"], show_default=True, help="Name, or folder of a model."),
+]  # fmt: skip
+SETTING_NAMES = ("seed", "num_inference_steps", "guidance_scale", "negative_prompt", "model")
+DRESS = [
+    click.option("--style", default="", help="A named style: night, golden, studio, ... or one of your own."),
+    click.option("--camera", default="", help='A camera move, such as "orbit left".'),
+]
+WRITING = [
+    click.option("-o", "--output", "path", type=FILE, help="File to write.  [default: named by words and seed]"),
+    click.option("--preview", is_flag=True, help="Show the result taking shape in the terminal."),
+    click.option("--overwrite", is_flag=True, help="Replace the output if it exists."),
+]
+CLIP = click.argument("clip", type=FILE)
+PROMPT = click.argument("prompt")
+MAYBE_PROMPT = click.argument("prompt", default="")
+SIZE = click.option(
+    "--size", default=f"{DEFAULTS['width']}x{DEFAULTS['height']}", show_default=True, help="WIDTHxHEIGHT."
+)
+NUMBER = click.option(
+    "--num-variations", type=int, default=1, show_default=True, help="1, 2 or 4, each from other noise."
+)
+
+
+def seconds_option(default: float, text: str) -> Callable[[Any], Any]:
+    return click.option("--seconds", type=float, default=default, show_default=True, help=text)
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where a result goes. Without a ``path`` it is named by the command or the prompt, and the seed."""
+
+    command: str
+    path: Path | None
+    preview: bool
+    overwrite: bool
+
+    def write(self, *requests: VideoRequest) -> None:
+        """Makes every request; several have their seeds in their names. Prints the paths."""
+        from sorairo import pipelines
+
+        several = len(requests) > 1
+        for request in requests:
+            path = self.path or self.named(request)
+            if several and self.path:
+                path = path.with_stem(f"{path.stem}-{request.seed}")
+            with progress_bars(self.preview) as on_progress:
+                clip = pipelines.generate(request, path, on_progress, overwrite=self.overwrite)
+            click.echo(clip.path)
+            shape, times = clip.shape, clip.seconds_per_stage.items()
+            told = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in times)
+            size = f"{request.width}x{request.height}"
+            many = "1 picture" if request.still else f"{shape.num_frames} frames of {size} at {request.fps} per second"
+            click.echo(f"{many}, signed; {told}", err=True)
+
+    def named(self, request: VideoRequest) -> Path:
+        """A name such as a-red-ball-rolls-to-the-0.mp4, in the current folder."""
+        words = words_of(request.prompt)[:6]
+        first = [] if self.command == "generate" else [self.command]
+        return Path("-".join([*first, *words, str(request.seed)])[:80] + (".png" if request.still else ".mp4"))
+
+
+def command(*options: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Registers a function as a command with its ``options`` and the common ones.
+
+    It gets a prompt in its style, the model's ``settings``, and an ``output`` to write a request to.
+    """
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        name = function.__name__
+        told = PROMPT in options or MAYBE_PROMPT in options
+
+        @functools.wraps(function)
+        def run(path: Path | None, preview: bool, overwrite: bool, **given: Any) -> None:
+            settings = {key: given.pop(key) for key in SETTING_NAMES}
+            if told:
+                given["prompt"] = dressed(given["prompt"], given.pop("style"), given.pop("camera"))
+            function(settings=settings, output=Output(name, path, preview, overwrite), **given)
+
+        decorated: Any = run
+        for option in reversed([*options, *SETTINGS, *(DRESS if told else []), *WRITING]):
+            decorated = option(decorated)
+        MAKING.append(click.command(name)(decorated))
+        return function
+
+    return register
+
+
+@command(PROMPT, SIZE, seconds_option(DEFAULTS["seconds"], "Length."), NUMBER)
+def generate(prompt: str, size: str, num_variations: int, settings: Any, output: Output, seconds: float) -> None:
+    """Make a clip from PROMPT and sign it."""
+    width, height = parse_size(size)
+    request = VideoRequest(prompt, width=width, height=height, seconds=seconds, **settings)
+    if num_variations == 1:
+        output.write(request)
+        return
+    from sorairo.pipelines import tools
+
+    output.write(*tools.vary(request, num_variations))
+
+
+@command(PROMPT, SIZE)
+def image(prompt: str, size: str, settings: Any, output: Output) -> None:
+    """Make one picture from PROMPT."""
+    from sorairo.pipelines import tools
+
+    width, height = parse_size(size)
+    output.write(tools.image(prompt, width=width, height=height, **settings))
+
+
+@command(
+    click.argument("picture", type=FILE),
+    PROMPT,
+    seconds_option(DEFAULTS["seconds"], "Length."),
+    click.option("--last", type=FILE, help="A picture for the end."),
+    click.option("--at", "others", type=(float, FILE), multiple=True, help="A time in seconds and a picture for it."),
+)
+def animate(
+    picture: Path, prompt: str, seconds: float, last: Path | None, others: Any, settings: Any, output: Output
+) -> None:
+    """Bring PICTURE to life as PROMPT says; more pictures can be given for later."""
+    from sorairo.pipelines import tools
+
+    pictures = [(picture, 0.0), *((file, time) for time, file in others), *([(last, seconds)] if last else [])]
+    output.write(tools.animate(pictures, prompt, seconds, **settings))
+
+
+@command(
+    CLIP,
+    MAYBE_PROMPT,
+    seconds_option(2.0, "How much is added."),
+    click.option("--forward/--backward", default=True, show_default=True, help="After the clip, or before it."),
+)
+def extend(clip: Path, prompt: str, seconds: float, forward: bool, settings: Any, output: Output) -> None:
+    """Continue CLIP, or make what came before it."""
+    from sorairo.pipelines import tools
+
+    output.write(tools.extend(clip, seconds, prompt, backward=not forward, **settings))
+
+
+@command(CLIP, MAYBE_PROMPT, seconds_option(1.0, "How long it takes to lead back."))
+def loop(clip: Path, prompt: str, seconds: float, settings: Any, output: Output) -> None:
+    """Lead the end of CLIP back to its beginning, so that it plays without end."""
+    from sorairo.pipelines import tools
+
+    output.write(tools.loop(clip, seconds, prompt, **settings))
+
+
+@command(
+    click.argument("first", type=FILE), click.argument("second", type=FILE), MAYBE_PROMPT,
+    seconds_option(2.0, "What is made between them."),
+)  # fmt: skip
+def connect(first: Path, second: Path, prompt: str, seconds: float, settings: Any, output: Output) -> None:
+    """Join two clips by frames that lead from FIRST to SECOND."""
+    from sorairo.pipelines import tools
+
+    output.write(tools.connect(first, second, seconds, prompt, **settings))
+
+
+@command(
+    click.argument("first", type=FILE), click.argument("second", type=FILE), MAYBE_PROMPT,
+    click.option("--curve", default="transition", show_default=True,
+                 help="transition, mix, sample, or the second's share over the length: 0:0,0.5:1,1:0."),
+    click.option("--strength", type=float, default=0.85, show_default=True, help="How much is made anew in between."),
+)  # fmt: skip
+def blend(first: Path, second: Path, prompt: str, curve: str, strength: float, settings: Any, output: Output) -> None:
+    """Mix FIRST and SECOND along a curve of influence."""
+    from sorairo.pipelines import tools
+
+    influence: Any = curve if ":" not in curve else _points(curve)
+    output.write(tools.blend(first, second, prompt, influence=influence, strength=strength, **settings))
+
+
+@command(
+    CLIP, PROMPT,
+    click.option("--strength", default="mild", show_default=True, help="subtle, mild, strong, or 0 to 1."),
+)  # fmt: skip
+def remix(clip: Path, prompt: str, strength: str, settings: Any, output: Output) -> None:
+    """Change CLIP as PROMPT says."""
+    from sorairo.pipelines import tools
+
+    output.write(tools.remix(clip, prompt, _number_or_word(strength), **settings))
+
+
+@command(click.argument("file", type=FILE))
+def storyboard(file: Path, settings: Any, output: Output) -> None:
+    """Make a clip from the cards of FILE: texts, pictures and clips, each at its time (docs/formats.md)."""
+    from sorairo.pipelines import tools
+
+    output.write(tools.storyboard(file, **settings))
+
+
+@command(
+    CLIP, MAYBE_PROMPT,
+    click.option("--start", type=float, default=0.0, show_default=True, help="First second that is kept."),
+    click.option("--end", type=float, required=True, help="Last second that is kept."),
+    click.option("--before", type=float, default=0.0, show_default=True, help="Seconds to make before it."),
+    click.option("--after", type=float, default=0.0, show_default=True, help="Seconds to make after it."),
+)  # fmt: skip
+def recut(
+    clip: Path, prompt: str, start: float, end: float, before: float, after: float, settings: Any, output: Output
+) -> None:
+    """Keep the best part of CLIP and extend it in either direction."""
+    from sorairo.pipelines import tools
+
+    output.write(tools.recut(clip, start, end, before, after, prompt, **settings))
+
+
+@command(
+    CLIP, MAYBE_PROMPT,
+    click.option("--mask", type=FILE, required=True, help="Picture or clip: white is made anew."),
+)  # fmt: skip
+def inpaint(clip: Path, prompt: str, mask: Path, settings: Any, output: Output) -> None:
+    """Make a part of CLIP anew."""
+    from sorairo.pipelines import tools
+
+    output.write(tools.inpaint(clip, mask, prompt, **settings))
+
+
+@command(
+    CLIP, MAYBE_PROMPT,
+    click.option("--size", required=True, help="WIDTHxHEIGHT of the larger picture."),
+    click.option("--place", type=(int, int), help="Left and top edge of the clip in it.  [default: in the middle]"),
+)  # fmt: skip
+def outpaint(clip: Path, prompt: str, size: str, place: Any, settings: Any, output: Output) -> None:
+    """Make what lies around CLIP."""
+    from sorairo.pipelines import tools
+
+    output.write(tools.outpaint(clip, *parse_size(size), prompt, place=place, **settings))
+
+
+@command(
+    click.argument("picture", type=FILE), PROMPT,
+    click.option("--mask", type=FILE, required=True, help="Picture or clip: only what is white moves."),
+    seconds_option(DEFAULTS["seconds"], "Length."),
+)  # fmt: skip
+def cinemagraph(picture: Path, prompt: str, mask: Path, seconds: float, settings: Any, output: Output) -> None:
+    """Let a part of PICTURE move, and the rest stand still."""
+    from sorairo.pipelines import tools
+
+    output.write(tools.cinemagraph(picture, mask, prompt, seconds, **settings))
+
+
+def _number_or_word(text: str) -> str | float:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _points(text: str) -> tuple[tuple[float, float], ...]:
+    try:
+        pairs = [pair.split(":") for pair in text.split(",")]
+        return tuple((float(at), float(share)) for at, share in pairs)
+    except ValueError:
+        raise ValueError(f"curve is {text!r}; it is a preset or points such as 0:0,0.5:1,1:0") from None

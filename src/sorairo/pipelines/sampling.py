@@ -1,0 +1,124 @@
+"""From requests to latents: the transformer with its texts read, followed window by window. Never decodes or writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+import torch
+from einops import rearrange
+from torch import Tensor
+
+from sorairo.diffusion.flow import interpolate
+from sorairo.diffusion.guidance import Velocity, classifier_free
+from sorairo.diffusion.samplers import SAMPLERS, Step, initial_noise
+from sorairo.diffusion.schedules import sampling_levels, timestep_shift
+from sorairo.diffusion.windows import plan_windows
+from sorairo.pipelines.bundle import ModelBundle
+from sorairo.pipelines.progress import Advance, StageClock
+from sorairo.pipelines.request import VideoRequest
+from sorairo.pipelines.timeline import CONTEXT, Timeline, open_timeline
+from sorairo.shapes import NATIVE_BUCKETS, NATIVE_FPS, LatentShape
+
+SAMPLER = "multistep"
+WINDOW = NATIVE_BUCKETS[0].latent.num_frames
+
+
+class GenerationError(RuntimeError):
+    """The model gave nothing usable; nothing was written."""
+
+
+def sample(
+    requests: Sequence[VideoRequest], bundle: ModelBundle, clock: StageClock, timeline: Timeline | None = None
+) -> Tensor:
+    """Latents [b c t h w] of requests that differ only in their prompts and seeds. Scenes do not cut here.
+
+    Each starts from the same noise whatever the batch; its result then agrees to the last bits of the arithmetic.
+    Longer clips than the model was trained on are made in windows, each knowing the end of the one before.
+    """
+    first = requests[0]
+    assert all(
+        replace(r, prompt=first.prompt, negative_prompt=first.negative_prompt, seed=first.seed) == first
+        for r in requests
+    ), "requests of one batch have one shape and one way of sampling"
+    timeline = timeline or open_timeline(first)
+    with clock.stage("text"):  # and pictures
+        latents = timeline.latents(bundle.video_vae).repeat(len(requests), 1, 1, 1, 1)
+        start_map = timeline.start_map(bundle.config.dit.patch)
+    windows = plan_windows((start_map.amax(dim=(0, 2, 3)) == 0).tolist(), WINDOW, CONTEXT)
+    steps = first.num_inference_steps
+    with clock.stage("sampling", max(1, steps * len(windows))) as advance:
+        for number, window in enumerate(windows):
+            on_step = partial(_watch, advance, number * steps, bundle, first)
+            latents[:, :, window] = _follow(requests, bundle, latents[:, :, window], start_map, window, on_step)
+            start_map[:, window] = 0
+    return latents[:, :, : first.shape.latent.num_frames]
+
+
+@torch.inference_mode()
+def _follow(
+    requests: Sequence[VideoRequest],
+    bundle: ModelBundle,
+    known: Tensor,
+    start_map: Tensor,
+    window: slice,
+    on_step: partial[None],
+) -> Tensor:
+    """One window from its starting map to clean latents."""
+    shape, first = LatentShape(*known.shape[2:]), requests[0]
+    start_map = start_map[:, window].expand(len(requests), -1, -1, -1)
+    noise = initial_noise([r.seed for r in requests], shape, known.shape[1], frame_offset=window.start)
+    noisy = interpolate(known, noise, start_map)
+    levels = sampling_levels(first.num_inference_steps, timestep_shift(shape))
+    velocity = guided_velocity(requests, bundle, window)
+    noisy, start_map = noisy.to(bundle.device), start_map.to(bundle.device)
+    result: Tensor = SAMPLERS[SAMPLER](velocity, noisy, start_map, levels, on_step).cpu()
+    return result
+
+
+def guided_velocity(requests: Sequence[VideoRequest], bundle: ModelBundle, window: slice) -> Velocity:
+    """The transformer with a window's texts read once, steered away from the negative prompts.
+
+    At scale 1, and where a prompt is its own negative prompt, without them: half the work.
+    """
+    first, scale = requests[0], requests[0].guidance_scale
+    texts, active = _scenes(requests, window)
+    if scale == 1 or texts == [[r.negative_prompt] * len(texts[0]) for r in requests]:
+        scale = 1
+    else:
+        texts += [[r.negative_prompt] * len(texts[0]) for r in requests]
+    states, mask = bundle.text_encoder([text for row in texts for text in row])
+    states = rearrange(states, "(r p) l d -> r (p l) d", r=len(texts))
+    mask = rearrange(mask, "(r p) l -> r 1 (p l)", r=len(texts))
+    if len(first.scenes):
+        mask = mask & active.repeat_interleave(mask.shape[-1] // active.shape[-1], -1).to(mask.device)
+    memory = bundle.dit.text_memory(states, mask)
+
+    def velocity(latents: Tensor, noise_map: Tensor) -> Tensor:
+        result: Tensor = bundle.dit(latents, noise_map, memory, frame_offset=window.start)
+        return result
+
+    return velocity if scale == 1 else classifier_free(velocity, scale)
+
+
+def _scenes(requests: Sequence[VideoRequest], window: slice) -> tuple[list[list[str]], Tensor]:
+    """The prompts that hold somewhere in a window, of every request, and when: bool [1 t scenes]."""
+    starts = torch.tensor([0.0, *(scene.start for scene in requests[0].scenes)])
+    indices = torch.arange(window.start, window.stop)
+    seconds = (4 * indices - 3).clamp(min=0) / NATIVE_FPS  # of a latent frame's first frame
+    current = (seconds[:, None] >= starts).sum(1) - 1
+    seen = sorted(set(current.tolist()))
+    texts = [[r.prompt, *(scene.prompt for scene in r.scenes)] for r in requests]
+    return [[row[index] for index in seen] for row in texts], (current[:, None] == torch.tensor(seen))[None]
+
+
+def _watch(advance: Advance, done: int, bundle: ModelBundle, request: VideoRequest, step: Step) -> None:
+    """Reports a step; stops when numbers have run away, which no later step mends."""
+    if not bool(torch.isfinite(step.latents).all()):
+        raise GenerationError(
+            f"sampling went out of bounds at step {step.number} of {step.num_steps}; try a lower guidance_scale "
+            f"(it is {request.guidance_scale:g}) or more steps"
+        )
+    look = partial(bundle.preview, step.clean_estimate) if bundle.preview else None
+    advance(done + step.number, look)

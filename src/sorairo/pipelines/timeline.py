@@ -1,0 +1,319 @@
+"""A request's files laid on its timeline: which frames are known, as latents for the sampler and as pixels at the end.
+
+The autoencoder is causal: its first latent frame stands for one picture and each later one for four (docs/formats.md).
+So frames that lie later are encoded behind a still of their first frame, as they would stand there; a latent frame is
+known where all its frames are; and pixels that are known come out as they went in. Never samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
+from pathlib import PurePath
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from sorairo.checkpoint import file_sha256
+from sorairo.diffusion.flow import NoiseMap
+from sorairo.diffusion.noise_maps import curve, region, snap_to_patches
+from sorairo.media import Frames, fitted, read_any
+from sorairo.models.video_vae import VideoVAE
+from sorairo.pipelines.preview import from_pixels
+from sorairo.pipelines.request import Anchor, Curve, Material, Source, VideoRequest
+from sorairo.shapes import NATIVE_FPS, TEMPORAL_STRIDE, VideoShape
+
+CONTEXT = 3  # latent frames that a window of a long clip shares with what is finished
+STILL = 2  # latent frames of stillness before a clip that lies later: as good as its true past (docs/formats.md)
+WHITE = 128  # from here on a pixel of a mask is white
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Frames [n h w 3] of a file at ``fps`` (0: a picture) from its second ``start``, laid at frame ``first``.
+
+    ``num_frames`` of the timeline show it; ``place`` as in `Source`.
+    """
+
+    frames: Frames
+    fps: float
+    start: float
+    first: int
+    num_frames: int
+    strength: float = 1.0
+    place: tuple[int, int] | None = None
+
+    @property
+    def covered(self) -> range:
+        return range(self.first, self.first + self.num_frames)
+
+    def picture(self, frame: float, shape: VideoShape, width: int, height: int) -> Frames:
+        """What it shows at timeline ``frame``, fitted to the size given; in its own size if it has that already."""
+        index = round((self.start + (frame - self.first) / NATIVE_FPS) * self.fps)
+        picture: Frames = self.frames[min(index, len(self.frames) - 1)]
+        if self.place is None:
+            return fitted(picture, width, height)
+        left, top = self.place
+        canvas = np.pad(
+            picture,
+            (
+                (top, shape.height - top - picture.shape[0]),
+                (left, shape.width - left - picture.shape[1]),
+                (0, 0),
+            ),
+            "edge",
+        )
+        return fitted(canvas, width, height)
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """The known side of a request. ``shape`` counts the frames that are made, those that wrap around included."""
+
+    request: VideoRequest
+    shape: VideoShape
+    anchors: tuple[Placed, ...]
+    source: Placed | None = None
+    second: Placed | None = None
+    mask: Placed | None = None
+
+    @property
+    def groups(self) -> list[range]:
+        """The frames of each latent frame."""
+        return [range(1)] + [range(4 * g - 3, 4 * g + 1) for g in range(1, self.shape.latent.num_frames)]
+
+    @cached_property
+    def levels(self) -> Float[np.ndarray, " t"]:
+        """Noise level of every frame at the start, masks left out: 1 where nothing is known."""
+        levels = np.ones(self.shape.num_frames, np.float32)
+        if self.source and self.request.source:
+            covered = np.array(self.source.covered)
+            levels[covered] = along(self.request.source.strength, covered / NATIVE_FPS)
+        for anchor in self.anchors:
+            levels[anchor.first : anchor.first + anchor.num_frames] = 1 - anchor.strength
+        return levels
+
+    def start_map(self, patch: int) -> NoiseMap:
+        """The noise map [1 t h w] at which sampling starts."""
+        shape, groups = self.shape.latent, self.groups
+        of_source = [float(self.levels[group.start : group.stop].max()) for group in groups]
+        noise_map = curve(shape, of_source)
+        made = self._made(groups)
+        if made is not None:
+            noise_map = noise_map * region(shape, torch.from_numpy(made), patch)
+        for anchor in self.anchors:
+            for group in self._groups_of(anchor):
+                noise_map[:, group] = 1 - anchor.strength
+        return snap_to_patches(noise_map, patch)
+
+    @torch.inference_mode()
+    def latents(self, vae: VideoVAE) -> Float[Tensor, "1 c t h w"]:
+        """What is known, encoded where it stands; zeros elsewhere."""
+        shape = self.shape.latent
+        latents = torch.zeros(1, vae.config.latent_channels, shape.num_frames, shape.height, shape.width)
+        for placed in (self.source, *self.anchors):
+            if placed:
+                groups = self._groups_of(placed)
+                if groups:
+                    latents[:, :, groups.start : groups.stop] = self._encoded(placed, groups, vae)
+        if self.source and self.second and self.request.source:
+            groups = self._groups_of(self.second)
+            times = np.array([self.groups[group][-1] / NATIVE_FPS for group in groups])
+            share = torch.from_numpy(along(self.request.source.influence, times))[:, None, None]
+            part = latents[:, :, groups.start : groups.stop]
+            part.lerp_(self._encoded(self.second, groups, vae), share.expand(part.shape[2:]))
+        return latents
+
+    def pass_through(self, frames: Iterator[Frames], fps: int = NATIVE_FPS) -> Iterator[Frames]:
+        """The finished frames [h w 3], of any size and at ``fps``, with every known pixel as it was given.
+
+        Between two of the timeline's frames a pixel is known if it is in both.
+        """
+        for index, frame in enumerate(frames):
+            height, width = frame.shape[:2]
+            at = index * NATIVE_FPS / fps
+            given, after = self._given(int(at)), self._given(-int(-at // 1))
+            if given is None or given is not after:
+                yield frame
+                continue
+            known = given.picture(at, self.shape, width, height)
+            made = self._made_pixels(given, at, width, height)
+            yield known if made is None else np.where(made[..., None], frame, known)
+
+    def _given(self, frame: int) -> Placed | None:
+        """Whose pixels the timeline shows unchanged at ``frame``, if only outside of the mask."""
+        for anchor in self.anchors:
+            if frame in anchor.covered and anchor.strength == 1:
+                return anchor
+        source = self.source
+        if source is None or frame not in source.covered:
+            return None
+        if self.mask or source.place:
+            return source
+        if self.levels[frame] > 0:
+            return None
+        return self._sole(source, frame)
+
+    def _sole(self, source: Placed, frame: int) -> Placed | None:
+        """Of a mixture, the clip that is there alone."""
+        if not (self.second and self.request.source):
+            return source
+        share = along(self.request.source.influence, np.array([frame / NATIVE_FPS]))[0]
+        return {0.0: source, 1.0: self.second}.get(float(share))
+
+    def _groups_of(self, placed: Placed) -> range:
+        """Latent frames whose frames it covers whole. A picture that lies later holds for all of its group."""
+        if placed.num_frames == 1 and placed.first:
+            group = -(-placed.first // TEMPORAL_STRIDE)
+            return range(group, group + 1)
+        start = -(-(placed.first + TEMPORAL_STRIDE - 1) // TEMPORAL_STRIDE) if placed.first else 0
+        return range(start, max(start, 1 + (placed.covered[-1]) // TEMPORAL_STRIDE))
+
+    def _encoded(self, placed: Placed, groups: range, vae: VideoVAE) -> Float[Tensor, "1 c t h w"]:
+        size = self.shape.width, self.shape.height
+        first, last = self.groups[groups[0]].start, self.groups[groups[-1]].stop
+        shown = [min(max(frame, placed.first), placed.covered[-1]) for frame in range(first, last)]
+        frames = np.stack([placed.picture(frame, self.shape, *size) for frame in shown])
+        past = 0 if groups.start == 0 else 1 + STILL
+        still = np.repeat(frames[:1], max(0, TEMPORAL_STRIDE * past - 3), axis=0)
+        video = from_pixels(np.concatenate([still, frames])).to(vae.latent_mean.device)
+        return vae.encode(video)[:, :, past:].cpu()
+
+    def _made(self, groups: Sequence[range]) -> Float[np.ndarray, "t h w"] | None:
+        """Where the source is made anew, for every latent frame."""
+        size = self.shape.width, self.shape.height
+        if self.mask is None and (self.source is None or self.source.place is None):
+            return None
+        assert self.source is not None
+        pictures = [[self._made_pixels(self.source, frame, *size) for frame in group] for group in groups]
+        return np.stack([np.any(np.stack([p for p in group if p is not None]), axis=0) for group in pictures])
+
+    def _made_pixels(self, given: Placed, frame: float, width: int, height: int) -> Float[np.ndarray, "h w"] | None:
+        """True where ``given`` does not show at ``frame``; None where all of it does."""
+        if given is not self.source:
+            return None
+        if given.place is not None:
+            left, top = given.place
+            white = np.full((self.shape.height, self.shape.width, 3), 255, np.uint8)
+            white[top : top + given.frames.shape[1], left : left + given.frames.shape[2]] = 0
+            return fitted(white, width, height)[..., 0] >= WHITE
+        if self.mask is None:
+            return None
+        made = self.mask.picture(frame, self.shape, width, height)[..., 0] >= WHITE
+        return made
+
+
+def open_timeline(request: VideoRequest) -> Timeline:
+    """Reads the files of a request.
+
+    Raises:
+        ValueError: one line: a file that cannot be read or is another one, two anchors on one frame, a mask of
+            another size, material that begins after its end.
+    """
+    shape, files = request.shape, {material: _read(material) for material in request.materials}
+    anchors = tuple(_anchor(f"anchors[{n}]", a, files, shape) for n, a in enumerate(request.anchors))
+    if request.wrap:
+        shape, anchors = _wrapped(shape, anchors)
+    _check_apart(anchors)
+    source = request.source
+    if source is None:
+        return Timeline(request, shape, anchors)
+    placed = _under(source.material, source, files, shape)
+    if placed.place is not None:
+        _check_place(placed.frames, placed.place, shape)
+    second = _under(source.second, source, files, shape) if source.second else None
+    mask = None
+    if request.mask:
+        frames, fps = files[request.mask]
+        _check_mask(request.mask, frames, placed.frames)
+        mask = Placed(frames, fps, 0.0, 0, shape.num_frames)
+    return Timeline(request, shape, anchors, placed, second, mask)
+
+
+def along(points: Curve, times: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """A curve's values at ``times``, float32."""
+    at, values = zip(*points, strict=True)
+    between: Float[np.ndarray, " n"] = np.interp(times, at, values).astype(np.float32)
+    return between
+
+
+def _read(material: Material) -> tuple[Frames, float]:
+    if material.sha256:
+        found = file_sha256(material.path)
+        if found != material.sha256:
+            raise ValueError(f"{material.path} is another file than the request names: its SHA-256 is {found[:12]}...")
+    return read_any(material.path)
+
+
+def _anchor(field: str, anchor: Anchor, files: dict[Material, tuple[Frames, float]], shape: VideoShape) -> Placed:
+    frames, fps = files[anchor.material]
+    number = _num_frames(f"{field}.start", frames, fps, anchor.start)
+    if anchor.seconds is not None:
+        wanted = 1 + round(anchor.seconds * NATIVE_FPS)
+        if fps and wanted > number:
+            raise ValueError(
+                f"{field}.seconds is {anchor.seconds:g}; {PurePath(anchor.material.path).name} has "
+                f"{(number - 1) / NATIVE_FPS:g} s from there: the nearest is {(number - 1) / NATIVE_FPS:g}"
+            )
+        number = wanted
+    first = round(anchor.time * NATIVE_FPS)
+    return Placed(frames, fps, anchor.start, first, min(number, shape.num_frames - first), anchor.strength)
+
+
+def _under(
+    material: Material, source: Source, files: dict[Material, tuple[Frames, float]], shape: VideoShape
+) -> Placed:
+    frames, fps = files[material]
+    number = _num_frames("source.start", frames, fps, source.start) if fps else shape.num_frames
+    return Placed(frames, fps, source.start, 0, min(number, shape.num_frames), place=source.place)
+
+
+def _num_frames(field: str, frames: Frames, fps: float, start: float) -> int:
+    """Frames at the timeline's rate that a file has from ``start`` on."""
+    if not fps:
+        return 1
+    seconds = (len(frames) - 1) / fps
+    if start > seconds:
+        raise ValueError(f"{field} is {start:g}; the material lasts {seconds:g} s: the nearest is {seconds:g}")
+    return 1 + int((seconds - start) * NATIVE_FPS + 1e-6)
+
+
+def _wrapped(shape: VideoShape, anchors: tuple[Placed, ...]) -> tuple[VideoShape, tuple[Placed, ...]]:
+    """After the last frame come the first ones once more, as something known to lead into."""
+    head = next(anchor for anchor in anchors if anchor.first == 0)
+    groups = max(1, min(CONTEXT, head.num_frames // TEMPORAL_STRIDE))
+    longer = replace(shape, num_frames=shape.num_frames + TEMPORAL_STRIDE * groups)
+    number = min(head.num_frames, TEMPORAL_STRIDE * groups)
+    return longer, (*anchors, replace(head, first=shape.num_frames, num_frames=number))
+
+
+def _check_apart(anchors: Sequence[Placed]) -> None:
+    ordered = sorted(anchors, key=lambda anchor: anchor.first)
+    for before, after in pairwise(ordered):
+        if after.first < before.covered.stop:
+            raise ValueError(
+                f"anchors: one at {after.first / NATIVE_FPS:g} s begins before another ends; two cannot hold one "
+                f"frame: the nearest free time is {before.covered.stop / NATIVE_FPS:g}"
+            )
+
+
+def _check_place(frames: Frames, place: tuple[int, int], shape: VideoShape) -> None:
+    for field, edge, length, room in (
+        ("left", place[0], frames.shape[2], shape.width),
+        ("top", place[1], frames.shape[1], shape.height),
+    ):
+        if length > room or not 0 <= edge <= room - length:
+            nearest = min(max(edge, 0), max(room - length, 0))
+            raise ValueError(
+                f"source.place: {field} is {edge}; {length} pixels must lie inside {room}: the nearest is {nearest}"
+            )
+
+
+def _check_mask(mask: Material, frames: Frames, source: Frames) -> None:
+    if frames.shape[1:3] != source.shape[1:3]:
+        found, wanted = (f"{size[2]}x{size[1]}" for size in (frames.shape, source.shape))
+        raise ValueError(f"mask {PurePath(mask.path).name} is {found}; it must have the source's size, {wanted}")

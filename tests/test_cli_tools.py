@@ -1,0 +1,140 @@
+"""The tools' commands: each makes its file, every mistake is one line and leaves none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sorairo import cli
+from sorairo.media import read_any, write_mp4, write_png
+from sorairo.pipelines.styles import CAMERA_WORDS, dressed
+from sorairo.provenance import verify
+from sorairo.world import CAMERA_MOVES
+
+SMALL = ["--size", "64x32"]
+STORY = 'seconds = 1\nsize = [64, 32]\n[[card]]\ntext = "a ball"\n[[card]]\ntime = 0.5\nfile = "picture.png"\n'
+
+
+@pytest.fixture
+def files(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder: a signed clip, a picture, a mask and a storyboard."""
+    monkeypatch.chdir(tmp_path)
+    assert run("generate", "a red ball", *SMALL, "--seconds", "1", "-o", "clip.mp4", model=tiny_model) == 0
+    frames = read_any("clip.mp4")[0]
+    write_png("picture.png", frames[0])
+    write_png(
+        "mask.png", np.where(np.arange(64)[None, :, None] < 32, 0, 255).repeat(32, 0).repeat(3, 2).astype(np.uint8)
+    )
+    Path("story.toml").write_text(STORY)
+    return tmp_path
+
+
+def run(*arguments: str, model: Path) -> int:
+    return cli.run([*arguments, "--steps", "2", "--guidance", "1", "--model", str(model)])
+
+
+@pytest.mark.parametrize(
+    ("words", "num_frames"),
+    [
+        (["animate", "picture.png", "it moves", "--seconds", "1", "--last", "picture.png"], 9),
+        (["extend", "clip.mp4", "--seconds", "0.5", "--camera", "orbit left"], 13),
+        (["extend", "clip.mp4", "--seconds", "0.5", "--backward"], 13),
+        (["loop", "clip.mp4", "--seconds", "0.5"], 13),
+        (["connect", "clip.mp4", "clip.mp4", "--seconds", "1"], 25),
+        (["blend", "clip.mp4", "clip.mp4", "--curve", "0:0,0.5:1,1:0"], 9),
+        (["remix", "clip.mp4", "snow", "--strength", "0.5", "--style", "night"], 9),
+        (["storyboard", "story.toml"], 9),
+        (["recut", "clip.mp4", "--start", "0.5", "--end", "1", "--after", "0.5"], 9),
+        (["inpaint", "clip.mp4", "a cube", "--mask", "mask.png"], 9),
+        (["outpaint", "clip.mp4", "--size", "96x64"], 9),
+        (["cinemagraph", "picture.png", "it moves", "--mask", "mask.png", "--seconds", "1"], 9),
+        (["image", "a cube", *SMALL], 1),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_every_tool_makes_its_file(
+    words: list[str], num_frames: int, files: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    assert run(*words, model=tiny_model) == 0
+    (name,) = capsys.readouterr().out.splitlines()
+    assert name.startswith(words[0])
+    assert len(read_any(files / name)[0]) == num_frames
+    assert verify(files / name).state == "trusted"
+
+
+def test_variations_have_their_seeds_in_their_names(files: Path, tiny_model: Path) -> None:
+    assert run("generate", "a", *SMALL, "--seconds", "1", "--num-variations", "2", "-o", "v.mp4", model=tiny_model) == 0
+    assert sorted(path.name for path in files.glob("v*.mp4")) == ["v-1.mp4", "v-2.mp4"]
+
+
+def test_reproduce_says_whether_the_frames_are_the_same(
+    files: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("extend", "clip.mp4", "--seconds", "0.5", "-o", "longer.mp4", model=tiny_model) == 0
+    assert cli.run(["reproduce", "longer.mp4", "--model", str(tiny_model)]) == 0
+    assert "the same: all 13 frames are equal" in capsys.readouterr().out
+    write_mp4(files / "plain.mp4", read_any("clip.mp4")[0], width=64, height=32, fps=8)
+    assert cli.run(["reproduce", "plain.mp4"]) == 2
+    assert "plain.mp4 has no credentials that hold (none)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["inpaint", "clip.mp4", "--mask", "small.png"], "mask small.png is 16x16; it must have the source's"),
+        (["extend", "text.mp4"], "text.mp4 is neither a video nor a png"),
+        (["animate", "huge.png", "a"], "huge.png cannot be used: it has more than 33554432 pixels"),
+        (["remix", "clip.mp4", "a", "--strength", "1.2"], "source.strength is 1.2"),
+        (["animate", "picture.png", "a", "--at", "0", "picture.png"], "two cannot hold one frame"),
+        (["loop", "clip.mp4", "--seconds", "0"], "seconds is 0; it must be above 0"),
+        (["generate", "a", "--style", "nihgt"], "style is 'nihgt'"),
+        (["generate", "a", "--camera", "orbit lef"], "the nearest is 'orbit left'"),
+        (["blend", "clip.mp4", "clip.mp4", "--curve", "0:x"], "curve is '0:x'; it is a preset or points"),
+        (["storyboard", "none.toml"], "none.toml: cannot be read as TOML"),
+        (["outpaint", "clip.mp4", "--size", "32x32"], "source.place: left is"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_one_line_and_no_file(
+    words: list[str], message: str, files: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("text.mp4").write_text("no video")
+    write_png("small.png", np.zeros((16, 16, 3), np.uint8))
+    Path("huge.png").write_bytes(huge_png(40_000))
+    before, _ = sorted(files.iterdir()), capsys.readouterr()
+    assert run(*words, "-o", "out.mp4", model=tiny_model) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert len(captured.err.splitlines()) == 1
+    assert sorted(files.iterdir()) == before
+
+
+def huge_png(side: int) -> bytes:
+    """The head of a picture that claims to be as large as that."""
+    import struct
+    import zlib
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"\0" * 9)) + chunk(b"IEND", b"")
+
+
+def test_own_styles_come_from_the_settings(own_settings: Path) -> None:
+    own_settings.mkdir(exist_ok=True)
+    (own_settings / "styles.toml").write_text('rain = "{prompt} in the rain"\nnight = "at midnight, {prompt}"\n')
+    try:
+        assert dressed("a ball", "rain", "zoom in") == "a ball in the rain, the camera zooms in"
+        assert dressed("a ball", "night") == "at midnight, a ball"
+        (own_settings / "styles.toml").write_text('rain = "wet"\n')
+        with pytest.raises(ValueError, match=r"rain is 'wet'; a style is a text that holds \{prompt\}"):
+            dressed("a ball", "rain")
+    finally:
+        (own_settings / "styles.toml").unlink()
+
+
+def test_every_camera_move_of_the_world_has_words() -> None:
+    assert set(CAMERA_WORDS) == set(CAMERA_MOVES)
