@@ -36,7 +36,7 @@ check: setup  ## style, types, imports, dependencies
 	$(BIN)/deptry .
 
 gallery: setup  ## docs/gallery.md from the list in docs/gallery.toml
-	$(BIN)/python -m sorairo.pipelines.gallery docs
+	$(BIN)/python -m sorairo.cli.gallery docs
 
 world: setup  ## a simulated clip with its caption
 	mkdir -p runs

@@ -34,10 +34,9 @@ def made(bundle: ModelBundle, tmp_path: Path) -> Made:
 
     def run(request: VideoRequest) -> Frames:
         generation = Generation(request, tmp_path / "generation", bundle)
-        latents = generation.sample()
+        frames = np.stack(list(generation.frames()))
         generation.remove()
-        shot = zip(generation.shots, generation.timelines, latents, strict=True)
-        return np.stack([frame for parts in shot for frame in generation.frames(*parts)])
+        return frames
 
     return run
 

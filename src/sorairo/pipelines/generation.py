@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import chain, islice, pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 import torch
@@ -26,7 +26,7 @@ from sorairo.pipelines.preview import to_pixels
 from sorairo.pipelines.progress import Advance, OnProgress, StageClock, silent
 from sorairo.pipelines.request import Curve, Scene, VideoRequest
 from sorairo.pipelines.sampling import SAMPLER, GenerationError, sample
-from sorairo.pipelines.timeline import Timeline, open_timeline
+from sorairo.pipelines.timeline import open_timeline
 from sorairo.provenance import Manifest, home_folder, open_authority, sign
 from sorairo.shapes import NATIVE_FPS, TEMPORAL_STRIDE, VideoShape
 
@@ -120,10 +120,10 @@ class Generation:
         """The unsigned draft, for nobody's eyes. Decoded and encoded chunk by chunk: never whole in memory."""
         if self.draft_file.exists():
             return self.draft_file
-        latents, request = self.sample(), self.request
-        total = sum(shot.num_frames for shot in self.shots)
+        self.sample()
+        request, total = self.request, sum(shot.num_frames for shot in self.shots)
         with self.clock.stage("decoding", total) as advance:
-            frames = _counted(chain.from_iterable(map(self.frames, self.shots, self.timelines, latents)), advance)
+            frames = _counted(self.frames(), advance)
             if request.still:
                 write_png(self.draft_file, next(frames))
             else:
@@ -144,9 +144,10 @@ class Generation:
         if not (but_latents and self.latents_file.exists()):
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    def frames(self, shot: Shot, timeline: Timeline, latents: Tensor) -> Iterator[Frames]:
-        """Finished frames uint8 [h w 3] of a shot, known pixels as they were given."""
-        return timeline.pass_through(islice(decoded_frames(latents, self.bundle), shot.num_frames))
+    def frames(self) -> Iterator[Frames]:
+        """Finished frames uint8 [h w 3], known pixels as they were given: for those who look and write no file."""
+        for shot, timeline, latents in zip(self.shots, self.timelines, self.sample(), strict=True):
+            yield from timeline.pass_through(islice(decoded_frames(latents, self.bundle), shot.num_frames))
 
 
 def _claimed(content: str) -> Path:

@@ -5,35 +5,42 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import torch
 from PIL import Image
 
+from sorairo.cli.gallery import GalleryList, make_gallery
 from sorairo.config import load_toml
 from sorairo.pipelines import VideoRequest, load_bundle
 from sorairo.pipelines.advice import notices
-from sorairo.pipelines.gallery import GalleryList, make_gallery
 from sorairo.provenance import verify
 
-LIST = Path(__file__).parents[2] / "docs" / "gallery.toml"
+LIST = Path(__file__).parents[1] / "docs" / "gallery.toml"
 
 
 def test_a_gallery_of_two(tiny_model: Path, tmp_path: Path) -> None:
-    clips = '[[clip]]\nprompt = "a red ball"\nseed = 1\nwidth = 64\nheight = 32\n' * 2
-    (tmp_path / "gallery.toml").write_text(f'model = "{tiny_model}"\n{clips}')
-    page = make_gallery(tmp_path, load_bundle(str(tiny_model), torch.device("cpu")))
+    clips = '[[clip]]\nprompt = "a red ball"\nseed = 1\nwidth = 64\nheight = 32\nseconds = 1\n' * 2
+    tool = "[[tool]]\nname = \"longer\"\nline = 'extend 01.mp4 --seconds 0.5 --steps 2'\n"
+    (tmp_path / "gallery.toml").write_text(f'model = "{tiny_model}"\n{clips}{tool}')
+    page = make_gallery(tmp_path)
     pictures = sorted(path.name for path in (tmp_path / "gallery").iterdir())
-    assert pictures == ["01.png", "01.webp", "02.png", "02.webp"]
+    assert pictures == ["01.png", "01.webp", "02.png", "02.webp", "longer.png", "longer.webp"]
     for name in pictures:
         verdict = verify(tmp_path / "gallery" / name)
         assert (verdict.state, verdict.facts["title"]) == ("trusted", name)
         assert f"gallery/{name}" in page.read_text()
     with Image.open(tmp_path / "gallery" / "01.webp") as moving:
-        assert moving.n_frames == 33  # type: ignore[attr-defined]
+        assert moving.n_frames == 9  # type: ignore[attr-defined]
 
 
 def test_a_list_with_a_mistake_is_refused(tmp_path: Path) -> None:
     (tmp_path / "gallery.toml").write_text('model = "tiny"\n[[clip]]\npromt = "a"\n')
     with pytest.raises(ValueError, match="unknown key 'promt'; the nearest known key is 'prompt'"):
+        make_gallery(tmp_path)
+
+
+def test_a_command_that_fails_is_named(tiny_model: Path, tmp_path: Path) -> None:
+    wrong = "seed = 1\nwidth = 65\n"
+    (tmp_path / "gallery.toml").write_text(f'model = "{tiny_model}"\n[[clip]]\nprompt = "a"\n{wrong}')
+    with pytest.raises(ValueError, match='01 ended with exit code 2: sorairo generate "a"'):
         make_gallery(tmp_path)
 
 

@@ -1,0 +1,173 @@
+"""What the tools are worth: real clips go in, and detectors say what of them and of the prompt is in what comes out.
+
+Also how much a long clip jumps where its windows meet. python -m sorairo.evals.tools [NUMBER OF PROMPTS]
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sorairo.diffusion.windows import plan_windows
+from sorairo.evals.agreement import LEAST_AGREEMENT
+from sorairo.evals.detector import load_detector
+from sorairo.evals.evaluation import silent_progress
+from sorairo.evals.judgement import JUDGES
+from sorairo.evals.prompts import NUM_QUICK, Case, held_out_cases
+from sorairo.evals.scoring import Score, score_rows, tally, tally_others
+from sorairo.evals.statements import statements
+from sorairo.media import Frames, read_any, write_mp4, write_png
+from sorairo.pipelines import Generation, ModelBundle, VideoRequest, load_bundle, tools
+from sorairo.pipelines.request import Anchor, Material
+from sorairo.pipelines.sampling import WINDOW
+from sorairo.pipelines.timeline import CONTEXT
+from sorairo.shapes import TEMPORAL_STRIDE
+from sorairo.world import render
+
+SHOWN = ("colour", "shape", "ground", "light", "direction", "event")
+Build = Callable[["Files", str], VideoRequest]
+
+
+@dataclass(frozen=True)
+class Files:
+    """A real clip of four seconds, its first frame, a mask over its middle, and the clip of another prompt."""
+
+    clip: Path
+    first: Path
+    mask: Path
+    other: Path
+
+
+def _ends(files: Files, prompt: str) -> VideoRequest:
+    clip = Material(str(files.clip))
+    return VideoRequest(prompt, anchors=(Anchor(clip, 0, 0, 1), Anchor(clip, 3, 3, 1)))
+
+
+TOOLS: dict[str, Build] = {
+    "text to video": lambda _, prompt: VideoRequest(prompt),
+    "animate its first frame": lambda files, prompt: tools.animate([(files.first, 0)], prompt, 4),
+    "extend its first half": lambda files, prompt: tools.recut(files.clip, 0, 2, after=2, prompt=prompt),
+    "extend its second half backward": lambda files, prompt: tools.recut(files.clip, 2, 4, before=2, prompt=prompt),
+    "fill in between its ends": _ends,
+    "inpaint its middle": lambda files, prompt: tools.inpaint(files.clip, files.mask, prompt),
+    "remix it, subtle": lambda files, prompt: tools.remix(files.clip, prompt, "subtle"),
+    "remix another clip, mild": lambda files, prompt: tools.remix(files.other, prompt, "mild"),
+    "remix another clip, strong": lambda files, prompt: tools.remix(files.other, prompt, "strong"),
+    "the other clip itself": lambda files, prompt: tools.remix(files.other, prompt, 0.0),
+}
+"""Every tool, with the prompt that is true of ``clip``."""
+
+
+def score_tools(
+    bundle: ModelBundle, num_prompts: int = NUM_QUICK, progress: Any = silent_progress
+) -> dict[str, tuple[Score, ...]]:
+    """Scores of the prompts' statements for each tool, between clips of other prompts and the real clips."""
+    cases, detector = held_out_cases(num_prompts), load_detector()
+    said = [statements(case.caption.claims) for case in cases]
+    scored = [fact for fact in JUDGES if detector.agreement.get(fact, 0.0) >= LEAST_AGREEMENT]
+    with tempfile.TemporaryDirectory(prefix="sorairo-") as folder:
+        real, files = _written(cases, Path(folder))
+        seen = [detector.observe(clip) for clip in real]
+        floor, ceiling = tally_others(said, seen), tally(said, seen)
+        scores = {}
+        for number, (name, build) in enumerate(TOOLS.items(), start=1):
+            made = [detector.observe(clip) for clip in _made(build, files, cases, bundle)]
+            scores[name] = score_rows(tally(said, made), floor, ceiling, scored)
+            progress("tools", number, len(TOOLS))
+    return scores
+
+
+def table(scores: dict[str, tuple[Score, ...]]) -> str:
+    """Way from floor to ceiling by tool and fact, as Markdown."""
+    lines = ["| tool | " + " | ".join(SHOWN) + " |", "| --- |" + " --- |" * len(SHOWN)]
+    for name, rows in scores.items():
+        ways = {score.fact: score.fraction for score in rows}
+        lines.append(f"| {name} | " + " | ".join(f"{ways[fact]:.2f}" if fact in ways else "-" for fact in SHOWN) + " |")
+    return "\n".join(lines)
+
+
+def _written(cases: Sequence[Case], folder: Path) -> tuple[list[Frames], list[Files]]:
+    real: list[Frames] = []
+    clips = [folder / f"{number}.mp4" for number in range(len(cases))]
+    for number, (case, clip) in enumerate(zip(cases, clips, strict=True)):
+        frames, _ = render(case.clip)
+        write_mp4(clip, frames, width=frames.shape[2], height=frames.shape[1], fps=8)
+        real.append(read_any(clip)[0])
+        write_png(folder / f"{number}.png", real[-1][0])
+        white = np.zeros_like(frames[0])
+        white[white.shape[0] // 4 :, white.shape[1] // 4 : -white.shape[1] // 4] = 255
+        write_png(folder / f"{number}-mask.png", white)
+    others = [*clips[1:], clips[0]]
+    return real, [
+        Files(clip, clip.with_suffix(".png"), clip.with_name(f"{clip.stem}-mask.png"), other)
+        for clip, other in zip(clips, others, strict=True)
+    ]
+
+
+def _made(build: Build, files: Sequence[Files], cases: Sequence[Case], bundle: ModelBundle) -> Iterator[Frames]:
+    with tempfile.TemporaryDirectory(prefix="sorairo-") as folder:
+        for of_case, case in zip(files, cases, strict=True):
+            generation = Generation(build(of_case, case.caption.text), Path(folder), bundle)
+            yield np.stack(list(generation.frames()))
+            generation.remove()
+
+
+@dataclass(frozen=True)
+class Seams:
+    """Mean absolute change from frame to frame, of 255, where windows meet and elsewhere; and change of that change."""
+
+    pixels_at_seams: float
+    pixels_elsewhere: float
+    motion_at_seams: float
+    motion_elsewhere: float
+
+    def __str__(self) -> str:
+        return (
+            f"change of pixels {self.pixels_at_seams:.2f} at seams, {self.pixels_elsewhere:.2f} elsewhere; "
+            f"change of motion {self.motion_at_seams:.2f} at seams, {self.motion_elsewhere:.2f} elsewhere"
+        )
+
+
+def measure_seams(frames: Frames, seams: Sequence[int]) -> Seams:
+    """Jumps of frames [t h w 3] into each frame of ``seams``, against the medians of all other jumps."""
+    motion = np.diff(frames.astype(np.float32), axis=0)
+    pixels, bends = np.abs(motion).mean((1, 2, 3)), np.abs(np.diff(motion, axis=0)).mean((1, 2, 3))
+    at, around = np.array(seams) - 1, np.unique([seam - offset for seam in seams for offset in (1, 2)])
+    return Seams(
+        float(np.median(pixels[at])),
+        float(np.median(np.delete(pixels, at))),
+        float(np.median(bends[around])),
+        float(np.median(np.delete(bends, around))),
+    )
+
+
+def window_seams(num_latent_frames: int) -> list[int]:
+    """The first frame that each later window of a long clip adds."""
+    windows = plan_windows([False] * num_latent_frames, WINDOW, CONTEXT)
+    return [TEMPORAL_STRIDE * before.stop - 3 for before in windows[:-1]]
+
+
+def long_clip_seams(bundle: ModelBundle, seconds: float = 20.0) -> Seams:
+    """Seams of one long clip of the first held-out prompt."""
+    request = VideoRequest(held_out_cases(1)[0].caption.text, seconds=seconds)
+    with tempfile.TemporaryDirectory(prefix="sorairo-") as folder:
+        frames = np.stack(list(Generation(request, Path(folder), bundle).frames()))
+    return measure_seams(frames, window_seams(request.shape.latent.num_frames))
+
+
+def main() -> None:
+    """Prints both tables."""
+    numbers = [int(word) for word in sys.argv[1:2]]
+    bundle = load_bundle(VideoRequest.model)
+    print(table(score_tools(bundle, *numbers, progress=lambda *state: print(*state, file=sys.stderr))))
+    print(long_clip_seams(bundle))
+
+
+if __name__ == "__main__":
+    main()
