@@ -45,5 +45,6 @@ world: setup  ## a simulated clip with its caption
 train: setup  ## the shipped model, from nothing; go on with the same command
 	$(BIN)/sorairo train $(RECIPE)
 
-bench: setup  ## seconds of each stage of a generation, and of the command line's start
+bench: setup  ## seconds of each stage of a generation, of the command line's start, and of a minute
 	$(BIN)/python bench/generate.py
+	$(BIN)/python bench/long.py

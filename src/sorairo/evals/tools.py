@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -161,12 +161,25 @@ def long_clip_seams(bundle: ModelBundle, seconds: float = 20.0) -> Seams:
     return measure_seams(frames, window_seams(request.shape.latent.num_frames))
 
 
+def loop_seams(bundle: ModelBundle, num_prompts: int = 6) -> Seams:
+    """Where loops of real clips begin to be made, and where their ends meet their beginnings."""
+    with tempfile.TemporaryDirectory(prefix="sorairo-") as folder:
+        real, files = _written(held_out_cases(num_prompts), Path(folder))
+        measured = []
+        for clip, of_clip in zip(real, files, strict=True):
+            generation = Generation(tools.loop(of_clip.clip, 1.0), Path(folder) / "loop", bundle)
+            frames = np.stack(list(generation.frames()))
+            generation.remove()
+            measured.append(measure_seams(np.concatenate([frames, frames[:4]]), [len(clip), len(frames)]))
+    return Seams(*(float(np.mean([getattr(seams, field.name) for seams in measured])) for field in fields(Seams)))
+
+
 def main() -> None:
-    """Prints both tables."""
+    """Prints the tools' table and the seams."""
     numbers = [int(word) for word in sys.argv[1:2]]
     bundle = load_bundle(VideoRequest.model)
     print(table(score_tools(bundle, *numbers, progress=lambda *state: print(*state, file=sys.stderr))))
-    print(long_clip_seams(bundle))
+    print(f"20 seconds in windows: {long_clip_seams(bundle)}\nloops: {loop_seams(bundle)}")
 
 
 if __name__ == "__main__":
