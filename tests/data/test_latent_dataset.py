@@ -50,7 +50,7 @@ def test_a_batch_is_a_pure_function_of_seed_and_step(tmp_path: Path) -> None:
 
 
 def test_a_batch_has_one_size_and_as_many_positions_as_asked(tmp_path: Path) -> None:
-    drawn = [dataset(tmp_path).draw(step) for step in range(30)]
+    drawn = [dataset(tmp_path).draw(step) for step in range(30)]  # clips of two frames have nothing to leave out
     shapes = {batch.shape for batch in drawn}
     assert shapes == {LatentShape(2, 2, 3), LatentShape(1, 2, 3), LatentShape(2, 3, 2)}
     assert all(len(batch.latents) * batch.shape.num_tokens(patch=1) == 48 for batch in drawn)
@@ -95,6 +95,16 @@ def test_without_pictures_there_are_clips_all_the_time(tmp_path: Path) -> None:
     path = shard(tmp_path / "clips.safetensors", [(4, 2, 2, 3)])
     data = LatentDataset([path], EMPTY, DrawConfig(tokens_per_batch=12, picture_share=0.5), 0)
     assert {data.draw(step).shape.num_frames for step in range(10)} == {2}
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_batches_begin_late_as_often_as_asked(tmp_path: Path, share: float) -> None:
+    path = shard(tmp_path / "a.safetensors", [(4, 5, 2, 3)])
+    drawn = [LatentDataset([path], EMPTY, DrawConfig(late_share=share), 0).draw(step) for step in range(60)]
+    offsets = [batch.frame_offset for batch in drawn]
+    assert sum(offset > 0 for offset in offsets) / 60 == pytest.approx(share, abs=0.2)
+    assert all(batch.shape.num_frames == 5 - batch.frame_offset for batch in drawn)
+    assert set(offsets) == ({0} if share == 0 else {1, 2, 3} | ({0} if share < 1 else set()))
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])

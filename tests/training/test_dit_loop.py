@@ -15,6 +15,7 @@ from sorairo.checkpoint import load_into, load_tensors
 from sorairo.config import DiTConfig
 from sorairo.data.latent_dataset import Batch, LatentDataset
 from sorairo.models.dit import DiT
+from sorairo.pipelines.cards import load_config
 from sorairo.training.dit_loop import DiTTrainer, num_operations
 from sorairo.training.parallel import Workers
 from sorairo.training.recipe import DiTTraining, Recipe, Schedule
@@ -142,6 +143,16 @@ def test_weights_are_kept_up_with_every_checkpoint(recipe: Recipe, reference: Pa
     weights, metadata = load_tensors(tmp_path / "dit.safetensors")
     assert metadata == {"step": 2}
     assert torch.equal(weights["head.output.weight"], made.state.average.weights["head.output.weight"])
+
+
+def test_a_training_may_start_from_a_model(
+    recipe: Recipe, dataset: LatentDataset, tiny_model: Path, tmp_path: Path
+) -> None:
+    started = replace(recipe, model=load_config(tiny_model), start=str(tiny_model))
+    made = trainer(started, tmp_path, dataset)
+    known = load_tensors(tiny_model / "dit.safetensors")[0]
+    assert all(torch.equal(value, known[name].float()) for name, value in made.model.state_dict().items())
+    assert all(torch.equal(value, known[name].float()) for name, value in made.state.average.weights.items())
 
 
 def test_half_precision_stays_close(recipe: Recipe, dataset: LatentDataset, tmp_path: Path) -> None:

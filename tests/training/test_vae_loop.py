@@ -15,6 +15,7 @@ from sorairo.checkpoint import load_into, load_tensors
 from sorairo.data.latent_shards import to_video
 from sorairo.data.world_frames import read_frames
 from sorairo.models.video_vae import VideoVAE
+from sorairo.pipelines.cards import load_config
 from sorairo.training.recipe import Recipe, Schedule, VAETraining
 from sorairo.training.vae_loop import Crops, VAETrainer, gradient_error, latent_statistics
 from sorairo.world.clip import Pixels
@@ -124,6 +125,18 @@ def test_an_interrupted_training_goes_on_with_the_same_weights(
     train(tmp_path / "twice", 2)
     twice = load_tensors(train(tmp_path / "twice", 5))[0]
     assert all(torch.equal(straight[name], twice[name]) for name in straight)
+
+
+def test_with_a_frozen_encoder_only_decoding_changes(
+    recipe: Recipe, world: list[Pixels], tiny_model: Path, tmp_path: Path
+) -> None:
+    config = load_config(tiny_model)
+    frozen = replace(recipe.video_vae, frozen_encoder=True)
+    start = replace(recipe, model=config, start=str(tiny_model), video_vae=frozen)
+    path = VAETrainer(start, tmp_path, Crops(world, [], frozen, seed=0)).run()
+    before, after = (load_tensors(file)[0] for file in (tiny_model / "video_vae.safetensors", path))
+    changed = {name for name, value in after.items() if not torch.equal(value, before[name].float())}
+    assert changed == {name for name in after if name.startswith("decoder.")}
 
 
 def test_averaged_latents_are_trained_too(

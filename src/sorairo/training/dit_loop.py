@@ -14,13 +14,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from sorairo.checkpoint import save_tensors
+from sorairo.checkpoint import load_into, save_tensors
 from sorairo.config import DiTConfig
 from sorairo.data.latent_dataset import Batch, LatentDataset
 from sorairo.diffusion.flow import NoiseMap, flow_loss, interpolate, squared_error, velocity_target
 from sorairo.diffusion.training_maps import draw_training_map
 from sorairo.models.dit import DiT, Text
 from sorairo.models.precision import autocast, fast_bfloat16
+from sorairo.pipelines.cards import DIT_FILE, find_model
 from sorairo.training import parallel
 from sorairo.training.journal import Journal, Noted, matmul_ceiling
 from sorairo.training.optimizers import MovingAverage, Optimizers
@@ -55,6 +56,8 @@ class DiTTrainer:
         torch.manual_seed(self.recipe.seed)
         self.schedule = self.recipe.dit.schedule
         self.model = DiT(self.recipe.model.dit).to(self.workers.device)
+        if self.recipe.start:
+            load_into(self.model, find_model(self.recipe.start) / DIT_FILE)
         if self.recipe.dit.compile:
             for block in self.model.blocks:
                 block.compile()

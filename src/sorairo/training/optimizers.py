@@ -91,6 +91,8 @@ class Optimizers:
         matrices: list[nn.Parameter] = []
         others: list[nn.Parameter] = []
         for name, parameter in model.named_parameters():
+            if not parameter.requires_grad:
+                continue
             hidden = name.endswith("weight") and parameter.ndim > 1 and not name.startswith(heads)
             (matrices if hidden else others).append(parameter)
         rate, decay = schedule.muon_learning_rate, schedule.weight_decay

@@ -36,7 +36,10 @@ class Schedule:
 
 @dataclass(frozen=True)
 class VAETraining:
-    """Crops of ``crop_frames`` x ``crop_side`` x ``crop_side``; weights of the losses beside the absolute error."""
+    """Crops of ``crop_frames`` x ``crop_side`` x ``crop_side``; weights of the losses beside the absolute error.
+
+    ``frozen_encoder``: only the decoder learns, so latents and the transformer trained on them stay valid.
+    """
 
     schedule: Schedule = field(default_factory=lambda: Schedule(steps=6000, decay_steps=4000))
     num_clips: int = 1500
@@ -48,6 +51,7 @@ class VAETraining:
     square_weight: float = 0.5
     kl_weight: float = 2e-4
     coarse_share: float = 0.2
+    frozen_encoder: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,8 +67,8 @@ class DiTTraining:
 class Recipe:
     """One training from nothing to a model bundle.
 
-    ``footage`` names a folder of real videos and pictures for the autoencoder, if any; ``workers`` processes render;
-    ``bfloat16`` is used where it is fast.
+    ``footage`` names a folder of real videos and pictures for the autoencoder, if any; ``start`` a model (its name or
+    folder) whose weights to start from; ``workers`` processes render; ``bfloat16`` is used where it is fast.
 
     Raises:
         ValueError: parts that do not fit each other; the message names both.
@@ -73,6 +77,7 @@ class Recipe:
     model: ModelConfig = field(default_factory=ModelConfig)
     data: WorldDataConfig = field(default_factory=WorldDataConfig)
     footage: str = ""
+    start: str = ""
     workers: int = 2
     seed: int = 0
     bfloat16: bool = True
@@ -87,6 +92,8 @@ class Recipe:
         made, used = self.model.video_vae.latent_channels, self.model.dit.latent_channels
         if made != used:
             raise ValueError(f"model.dit.latent_channels is {used}; the autoencoder's latent_channels is {made}")
+        if self.video_vae.frozen_encoder and not self.start:
+            raise ValueError("video_vae.frozen_encoder is true without a start; name the model whose encoder is kept")
         frames, side = self.video_vae.crop_frames, self.video_vae.crop_side
         VideoShape(frames, side, side)
         if frames > self.data.num_frames:

@@ -16,10 +16,11 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
 
-from sorairo.checkpoint import save_tensors
+from sorairo.checkpoint import load_into, save_tensors
 from sorairo.data.latent_shards import to_video
 from sorairo.models.precision import autocast
 from sorairo.models.video_vae import VideoVAE
+from sorairo.pipelines.cards import VAE_FILE, find_model
 from sorairo.training.journal import Journal, Noted
 from sorairo.training.optimizers import MovingAverage, Optimizers
 from sorairo.training.parallel import CPU, Alarm, Workers
@@ -75,6 +76,9 @@ class VAETrainer:
         self.recipe, self.config, self.folder, self.crops = recipe, recipe.video_vae, folder, crops
         self.device, self.schedule = device, recipe.video_vae.schedule
         self.model = VideoVAE(recipe.model.video_vae).to(device)
+        if recipe.start:
+            load_into(self.model, find_model(recipe.start) / VAE_FILE)
+        self.model.encoder.requires_grad_(not self.config.frozen_encoder)
         last = f"decoder.layers.{len(self.model.decoder.layers) - 1}"
         optimizers = Optimizers(self.model, self.schedule, (last,), recipe.bfloat16)
         average = MovingAverage(self.model, self.schedule.ema_decay)
@@ -117,7 +121,8 @@ class VAETrainer:
     def _finish(self) -> Path:
         """Measures the latents' statistics with the averaged weights and writes both."""
         self.model.load_state_dict(self.state.average.weights)
-        self.model.set_statistics(*latent_statistics(self.model, self.crops.world[:CLIPS_FOR_STATISTICS]))
+        if not self.config.frozen_encoder:
+            self.model.set_statistics(*latent_statistics(self.model, self.crops.world[:CLIPS_FOR_STATISTICS]))
         path = self.folder / "video_vae.safetensors"
         save_tensors(path, self.model.state_dict(), {"steps": self.schedule.steps})
         return path
