@@ -9,6 +9,7 @@ import pytest
 
 from sorairo.data.descriptions import CLIP_STYLES, STILL_STYLES, Description, describe
 from sorairo.data.world_frames import WorldDataConfig
+from sorairo.world import render
 
 
 def test_a_seed_gives_a_clip_its_mirror_image_and_pictures(config: WorldDataConfig) -> None:
@@ -27,7 +28,7 @@ def test_a_seed_gives_a_clip_its_mirror_image_and_pictures(config: WorldDataConf
 @pytest.mark.parametrize(("mirrored", "still"), [(False, None), (True, None), (False, 2), (True, 0)])
 def test_what_is_shown(mirrored: bool, still: int | None) -> None:
     frames = np.arange(3 * 4 * 5 * 3, dtype=np.uint8).reshape(3, 4, 5, 3)
-    shown = Description(mirrored, still, ()).show(frames)
+    shown = Description(mirrored, still, (), np.zeros((1, 1, 1), np.float16)).show(frames)
     expected = frames if still is None else frames[[still]]
     assert np.array_equal(shown, expected[:, :, ::-1] if mirrored else expected)
 
@@ -46,5 +47,21 @@ def test_captions_of_the_mirror_image_are_its_own(config: WorldDataConfig) -> No
 
 
 def test_descriptions_are_the_same_each_time_and_differ_by_seed(config: WorldDataConfig) -> None:
-    assert describe(config, 6) == describe(config, 6)
-    assert describe(config, 6) != describe(config, 7)
+    one, again, other = ([(d.captions, d.cover.tolist()) for d in describe(config, seed)] for seed in (6, 6, 7))
+    assert one == again
+    assert one != other
+
+
+def test_cover_tells_where_objects_are(config: WorldDataConfig) -> None:
+    """In blocks of 16 pixels and groups of four frames, against the ids of every pixel."""
+    described = describe(config, 5)
+    _, ids = render(config.clip(5), antialias=1)
+    shares = (ids >= 0).reshape(len(ids), ids.shape[1] // 16, 16, ids.shape[2] // 16, 16).mean((2, 4))
+    for index, cover in enumerate(described[0].cover):
+        group = shares[:1] if index == 0 else shares[4 * index - 3 : 4 * index + 1]
+        assert (cover <= group.max(0) + 0.2).all()
+        assert (cover >= group.min(0) - 0.2).all()
+    assert np.array_equal(described[1].cover, described[0].cover[:, :, ::-1])
+    still = described[2].still
+    assert still is not None
+    np.testing.assert_allclose(described[2].cover[0, :, ::-1], shares[still], atol=0.2)

@@ -20,6 +20,7 @@ def shard(path: Path, shapes: list[tuple[int, ...]], lengths: tuple[int, ...] = 
     tensors: dict[str, Tensor] = {}
     for index, shape in enumerate(shapes):
         tensors[f"latents.{index:04d}"] = torch.full(shape, float(index + 1)).half()
+        tensors[f"cover.{index:04d}"] = torch.full(shape[1:], (index + 1) / 10).half()
         tensors[f"states.{index:04d}"] = torch.full((sum(lengths), 8), float(index + 1)).half()
         tensors[f"lengths.{index:04d}"] = torch.tensor(lengths).short()
     save_tensors(path, tensors, {"captions": [["a", "b"]] * len(shapes)})
@@ -36,8 +37,8 @@ def equal(one: Batch, other: Batch) -> bool:
     return all(torch.equal(a, b) for a, b in zip(tensors(one), tensors(other), strict=True) if a.shape == b.shape)
 
 
-def tensors(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-    return batch.latents, batch.states, batch.mask
+def tensors(batch: Batch) -> tuple[Tensor, ...]:
+    return batch.latents, batch.cover, batch.states, batch.mask
 
 
 def test_a_batch_is_a_pure_function_of_seed_and_step(tmp_path: Path) -> None:
@@ -65,7 +66,7 @@ def test_captions_stay_with_their_latents(tmp_path: Path) -> None:
     data = dataset(tmp_path, DrawConfig(tokens_per_batch=48, caption_dropout=0))
     for batch in (data.draw(step) for step in range(10)):
         assert batch.latents.dtype == batch.states.dtype == torch.float32
-        for latents, states, mask in zip(*tensors(batch), strict=True):
+        for latents, _, states, mask in zip(*tensors(batch), strict=True):
             assert (states[mask] == latents.unique()).all()
             assert (states[~mask] == 0).all()
             assert int(mask.sum()) in (3, 5)

@@ -69,3 +69,12 @@ def test_a_clip_weighs_the_same_however_little_of_it_is_noisy() -> None:
 
 def test_a_clip_that_is_known_throughout_has_no_loss() -> None:
     assert flow_loss(torch.ones_like(LEVELS), torch.zeros_like(LEVELS)).tolist() == [0, 0]
+
+
+def test_weights_shift_the_mean_and_nothing_else() -> None:
+    error, levels, weight = torch.zeros(1, 1, 1, 2), torch.ones(1, 1, 1, 2), torch.tensor([[[[1.0, 3.0]]]])
+    error[..., 1] = 8
+    assert flow_loss(error, levels).tolist() == [4]
+    assert flow_loss(error, levels, weight).tolist() == [6]
+    assert torch.equal(flow_loss(error, levels, 7 * weight), flow_loss(error, levels, weight))
+    assert flow_loss(error, torch.tensor([[[[0.5, 0.0]]]]), weight).tolist() == [0]

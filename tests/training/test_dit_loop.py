@@ -43,7 +43,7 @@ def test_what_a_step_works_on_is_a_pure_function_of_the_step(
     one, other = trainer(recipe, tmp_path, dataset), trainer(recipe, tmp_path, dataset)
     for step in (4, 0, 4):
         assert torch.equal(one.draw(step).noise_map, other.draw(step).noise_map)
-        assert torch.equal(one.losses(one.draw(step)), other.losses(other.draw(step)))
+        assert all(map(torch.equal, one.losses(one.draw(step)), other.losses(other.draw(step))))
     assert one.draw(0).seed != one.draw(1).seed
     assert trainer(replace(recipe, seed=1), tmp_path, dataset).draw(0).seed != one.draw(0).seed
 
@@ -56,7 +56,21 @@ def test_the_loss_of_a_fresh_model_in_closed_form(recipe: Recipe, dataset: Laten
     noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(noised.seed))
     error, noisy = (noise - latents).square().mean(1), noised.noise_map > 0
     expected = torch.stack([error[index][noisy[index]].mean() for index in range(len(latents))])
-    torch.testing.assert_close(made.losses(noised), expected)
+    torch.testing.assert_close(made.losses(noised)[1], expected)
+
+
+def test_where_objects_are_counts_more(recipe: Recipe, dataset: LatentDataset, tmp_path: Path) -> None:
+    plain, weighted = (
+        trainer(replace(recipe, dit=replace(recipe.dit, object_weight=weight)), tmp_path, dataset)
+        for weight in (0.0, 9.0)
+    )
+    noised = plain.draw(clip_step(plain))
+    assert noised.batch.cover.amax(dim=(1, 2, 3)).min() > 0
+    teaching, unweighted = plain.losses(noised)
+    assert torch.equal(teaching, unweighted)
+    teaching, unweighted_too = weighted.losses(noised)
+    assert torch.equal(unweighted, unweighted_too)
+    assert not torch.allclose(teaching, unweighted)
 
 
 @pytest.mark.parametrize("number", [2, 3])
@@ -67,10 +81,10 @@ def test_the_losses_of_parts_make_up_those_of_the_batch(
     for parameter in alone.model.parameters():
         torch.nn.init.normal_(parameter, std=0.05)
     noised = alone.draw(clip_step(alone))
-    whole = alone.losses(noised)
+    whole, _ = alone.losses(noised)
     for index in range(number):
         alone.workers = Workers(index, number)
-        torch.testing.assert_close(alone.losses(noised), whole[index::number], atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(alone.losses(noised)[0], whole[index::number], atol=1e-5, rtol=1e-5)
 
 
 def test_more_processes_than_examples_is_an_error(recipe: Recipe, dataset: LatentDataset, tmp_path: Path) -> None:
@@ -159,14 +173,20 @@ def test_half_precision_stays_close(recipe: Recipe, dataset: LatentDataset, tmp_
     exact = trainer(recipe, tmp_path, dataset)
     rough = trainer(replace(recipe, bfloat16=True), tmp_path, dataset)
     noised = exact.draw(clip_step(exact))
-    torch.testing.assert_close(rough.losses(noised), exact.losses(noised), atol=0.02, rtol=0.02)
+    torch.testing.assert_close(rough.losses(noised)[0], exact.losses(noised)[0], atol=0.02, rtol=0.02)
 
 
 @pytest.mark.parametrize("frames", [1, 3])
 def test_operations_are_those_that_pytorch_counts(frames: int) -> None:
     """Of a model large enough that the text's first layers, the patches' and the levels' do not count."""
     config = DiTConfig(depth=6, latent_channels=4)
-    batch = Batch(torch.randn(2, 4, frames, 8, 8), torch.randn(2, 24, 384), torch.ones(2, 24, dtype=torch.bool), 0)
+    batch = Batch(
+        torch.randn(2, 4, frames, 8, 8),
+        torch.zeros(2, frames, 8, 8),
+        torch.randn(2, 24, 384),
+        torch.ones(2, 24, dtype=torch.bool),
+        0,
+    )
     dit, counter = DiT(config), FlopCounterMode(display=False)
     with counter:
         noise_map = torch.rand(2, 1, 1, 1).expand(2, frames, 8, 8)

@@ -24,10 +24,12 @@ from sorairo.shapes import LatentShape
 class Batch:
     """Latents of one size with the token states of one caption each; dropped captions have the empty prompt's.
 
-    ``frame_offset``: how many latent frames of the clips come before these.
+    ``cover``: share of each latent's block in which an object is seen. ``frame_offset``: how many latent frames of the
+    clips come before these.
     """
 
     latents: Float[Tensor, "b c t h w"]
+    cover: Float[Tensor, "b t h w"]
     states: Float[Tensor, "b l d"]
     mask: Bool[Tensor, "b l"]
     step: int
@@ -39,12 +41,15 @@ class Batch:
 
     def part(self, own: slice) -> Batch:
         """The examples of ``own``: what one of several processes works on."""
-        return replace(self, latents=self.latents[own], states=self.states[own], mask=self.mask[own])
+        return replace(
+            self, latents=self.latents[own], cover=self.cover[own], states=self.states[own], mask=self.mask[own]
+        )
 
 
 @dataclass
 class _Bucket:
     latents: list[Tensor] = field(default_factory=list)
+    cover: list[Tensor] = field(default_factory=list)
     captions: list[list[Tensor]] = field(default_factory=list)
 
 
@@ -91,7 +96,8 @@ class LatentDataset:
         captions = pad([self._caption(bucket.captions[index], rng) for index in chosen])
         late = size[1] > 2 and rng.random() < self.config.late_share
         offset = int(rng.integers(1, size[1] - 1)) if late else 0
-        return Batch(latents[:, :, offset:], *captions, step, offset)
+        cover = torch.stack([bucket.cover[index] for index in chosen]).float()
+        return Batch(latents[:, :, offset:], cover[:, offset:], *captions, step, offset)
 
     def _caption(self, captions: list[Tensor], rng: np.random.Generator) -> Tensor:
         if rng.random() < self.config.caption_dropout:
@@ -104,6 +110,7 @@ class LatentDataset:
             latents = tensors[f"latents.{index:04d}"]
             bucket = self._buckets.setdefault(tuple(latents.shape), _Bucket())
             bucket.latents.append(latents)
+            bucket.cover.append(tensors[f"cover.{index:04d}"])
             lengths = tensors[f"lengths.{index:04d}"].tolist()
             bucket.captions.append(list(torch.split(tensors[f"states.{index:04d}"], lengths)))
 

@@ -11,6 +11,7 @@ import json
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from einops import rearrange
 from torch import Tensor
 
 from sorairo.checkpoint import save_tensors
-from sorairo.data.descriptions import describe
+from sorairo.data.descriptions import Description, describe
 from sorairo.data.world_frames import OnProgress, WorldDataConfig, in_processes, read_frames
 from sorairo.models.precision import autocast
 from sorairo.models.text_encoder import TextEncoder
@@ -26,8 +27,9 @@ from sorairo.models.video_vae import VideoVAE
 from sorairo.world.clip import Pixels
 
 CLIPS_PER_SHARD = 50
-Example = tuple[Pixels, tuple[str, ...]]
-"""One thing to learn: pixels uint8 [t h w 3] and several true captions of them."""
+FORMAT = 2  # of a shard; 2 says where objects are
+Example = tuple[Pixels, Description]
+"""One thing to learn: pixels uint8 [t h w 3] and what they show."""
 
 
 def write_shards(
@@ -50,7 +52,7 @@ def write_shards(
     described = in_processes(partial(describe, config), seeds, workers)
     for number, (path, group) in enumerate(groups.items(), start=len(paths) - len(groups) + 1):
         shown = ((read_frames(config, frames, seed), next(described)) for seed in group)
-        _write_shard(path, [(one.show(pixels), one.captions) for pixels, each in shown for one in each], vae, encoder)
+        _write_shard(path, [(one.show(pixels), one) for pixels, each in shown for one in each], vae, encoder)
         on_progress("latents", number, len(paths))
     return paths
 
@@ -74,12 +76,13 @@ def to_video(frames: Pixels) -> Tensor:
 
 def _write_shard(path: Path, examples: list[Example], vae: VideoVAE, encoder: TextEncoder) -> None:
     tensors: dict[str, Tensor] = {}
-    for index, (frames, captions) in enumerate(examples):
+    for index, (frames, description) in enumerate(examples):
         tensors[f"latents.{index:04d}"] = _encode(vae, frames).half()
-        text = encoder(captions)
+        tensors[f"cover.{index:04d}"] = torch.from_numpy(description.cover)
+        text = encoder(description.captions)
         tensors[f"states.{index:04d}"] = text.states[text.mask].half()  # captions one after another, no padding
         tensors[f"lengths.{index:04d}"] = text.mask.sum(1).short()
-    save_tensors(path, tensors, {"captions": [list(captions) for _, captions in examples]})
+    save_tensors(path, tensors, {"captions": [list(description.captions) for _, description in examples]})
 
 
 @torch.no_grad()
@@ -90,8 +93,9 @@ def _encode(vae: VideoVAE, frames: Pixels) -> Tensor:
 
 
 def _fingerprint(config: WorldDataConfig, vae: VideoVAE) -> str:
-    """Name of what a shard depends on besides its seeds: sizes and the encoder's weights."""
-    made = {key: value for key, value in asdict(config).items() if key not in ("num_clips", "first_seed")}
+    """Name of what a shard depends on besides its seeds: its format, sizes and the encoder's weights."""
+    made: dict[str, Any] = {"format": FORMAT}
+    made |= {key: value for key, value in asdict(config).items() if key not in ("num_clips", "first_seed")}
     digest = hashlib.sha256(json.dumps(made, sort_keys=True).encode())
     for tensor in (*vae.encoder.state_dict().values(), vae.latent_mean, vae.latent_std):
         digest.update(tensor.contiguous().cpu().numpy().tobytes())

@@ -34,10 +34,12 @@ def squared_error(velocity: Latents, target: Latents) -> NoiseMap:
     return (velocity.float() - target.float()).square().mean(dim=1)
 
 
-def flow_loss(error: NoiseMap, noise_map: NoiseMap) -> Float[Tensor, " b"]:
+def flow_loss(error: NoiseMap, noise_map: NoiseMap, weight: NoiseMap | None = None) -> Float[Tensor, " b"]:
     """Mean of ``error`` over the noisy places of each clip; known places (s = 0) teach nothing and are left out.
 
     Every clip weighs the same however little of it is noisy, so a batch split over machines has the same mean.
+    ``weight`` makes some places count more; what is learned best at each place stays the same.
     """
     noisy = (noise_map > 0).to(error.dtype)
-    return (error * noisy).sum(dim=(1, 2, 3)) / noisy.sum(dim=(1, 2, 3)).clamp(min=1)
+    noisy = noisy if weight is None else noisy * weight
+    return (error * noisy).sum(dim=(1, 2, 3)) / noisy.sum(dim=(1, 2, 3)).clamp(min=1e-6)

@@ -99,8 +99,8 @@ class DiTTrainer:
         noise_map = draw_training_map(generator, len(batch.latents), batch.shape, self.recipe.model.dit.patch)
         return Noised(batch, noise_map, seed)
 
-    def losses(self, noised: Noised) -> Tensor:
-        """Loss [b] of every clip of this process's part of the batch."""
+    def losses(self, noised: Noised) -> tuple[Tensor, Tensor]:
+        """Losses [b] of every clip of this process's part of the batch: as they teach, and without weights."""
         device, own = self.workers.device, self.workers.share
         generator = torch.Generator(device).manual_seed(noised.seed)
         noise = torch.randn(noised.batch.latents.shape, generator=generator, device=device)[own]
@@ -110,20 +110,22 @@ class DiTTrainer:
         with autocast(device, self.recipe.bfloat16):
             noisy, text = interpolate(clean, noise, noise_map), Text(states, mask[:, None])
             velocity = self.model(noisy, noise_map, text, frame_offset=part.frame_offset)
-        return flow_loss(squared_error(velocity, velocity_target(clean, noise)), noise_map)
+        error = squared_error(velocity, velocity_target(clean, noise))
+        weight = 1 + self.recipe.dit.object_weight * part.cover.to(device)
+        return flow_loss(error, noise_map, weight), flow_loss(error.detach(), noise_map)
 
     def _step(self, step: int, noised: Noised) -> Noted:
         """Changes the weights; returns what the journal notes. Loss by level is of this process's part only."""
-        losses, batch = self.losses(noised), noised.batch
-        loss = losses.sum() * self.workers.number / len(batch.latents)  # FSDP takes the mean over processes
-        loss.backward()  # type: ignore[no-untyped-call]
+        (teaching, losses), batch = self.losses(noised), noised.batch
+        share = self.workers.number / len(batch.latents)  # FSDP takes the mean over processes
+        (teaching.sum() * share).backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), MAX_GRADIENT_NORM)
         self.state.optimizers.step(step)
         self.state.average.update(self.model, step)
         kind = "picture_loss" if batch.shape.num_frames == 1 else "loss"
-        numbers = {kind: self.workers.mean(loss.detach()), "gradient": parallel.whole(norm)}
+        numbers = {kind: self.workers.mean(losses.sum() * share), "gradient": parallel.whole(norm)}
         levels = noised.noise_map[self.workers.share].amax(dim=(1, 2, 3))
-        by_level = (losses.detach(), levels) if kind == "loss" else None
+        by_level = (losses, levels) if kind == "loss" else None
         return Noted(len(batch.latents), numbers, num_operations(self.recipe.model.dit, batch), by_level)
 
     def _journal(self, steps: range) -> AbstractContextManager[Journal | None]:

@@ -56,10 +56,14 @@ class VAETraining:
 
 @dataclass(frozen=True)
 class DiTTraining:
-    """``compile``: let torch.compile fuse the blocks; worth its minutes of waiting on an accelerator only."""
+    """``object_weight``: how much more than empty ground a place counts that an object fills.
+
+    ``compile``: let torch.compile fuse the blocks; worth its minutes of waiting on an accelerator only.
+    """
 
     schedule: Schedule = field(default_factory=lambda: Schedule(steps=20000, decay_steps=4000))
     draw: DrawConfig = field(default_factory=DrawConfig)
+    object_weight: float = 4.0
     compile: bool = False
 
 
