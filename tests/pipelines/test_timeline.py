@@ -104,6 +104,14 @@ def test_a_clip_at_the_start_is_encoded_as_it_is(vae: VideoVAE, clip: Material) 
     torch.testing.assert_close(timeline.latents(vae)[:, :, :5], vae.encode(from_pixels(frames_of(clip))))
 
 
+def test_a_long_clip_is_encoded_in_pieces_with_the_same_result(vae: VideoVAE, tmp_path: Path) -> None:
+    write_mp4(tmp_path / "long.mp4", moving(81), **SIZE, fps=8)
+    long = Material(str(tmp_path / "long.mp4"))
+    timeline = open_timeline(VideoRequest("a", seconds=10, anchors=(Anchor(long),), **SIZE))
+    whole = vae.encode(from_pixels(frames_of(long)))
+    torch.testing.assert_close(timeline.latents(vae), whole, atol=1e-4, rtol=1e-4)
+
+
 def test_a_clip_later_is_encoded_as_it_stands_there(vae: VideoVAE, clip: Material) -> None:
     """Its latents are those of groups of four, as behind a past that stood still, not those of a clip's start."""
     timeline = open_timeline(VideoRequest("a", seconds=4, anchors=(Anchor(clip, time=2.0),), **SIZE))

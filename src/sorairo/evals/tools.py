@@ -176,9 +176,9 @@ def loop_seams(bundle: ModelBundle, num_prompts: int = 6) -> Seams:
 
 def main() -> None:
     """Prints the tools' table and the seams."""
-    numbers = [int(word) for word in sys.argv[1:2]]
+    number = int(sys.argv[1]) if len(sys.argv) > 1 else NUM_QUICK
     bundle = load_bundle(VideoRequest.model)
-    print(table(score_tools(bundle, *numbers, progress=lambda *state: print(*state, file=sys.stderr))))
+    print(table(score_tools(bundle, number, lambda *state: print(*state, file=sys.stderr))))
     print(f"20 seconds in windows: {long_clip_seams(bundle)}\nloops: {loop_seams(bundle)}")
 
 

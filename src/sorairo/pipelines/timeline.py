@@ -29,6 +29,7 @@ from sorairo.shapes import NATIVE_FPS, TEMPORAL_STRIDE, VideoShape
 
 CONTEXT = 3  # latent frames that a window of a long clip shares with what is finished
 STILL = 2  # latent frames of stillness before a clip that lies later: as good as its true past (docs/formats.md)
+FRAMES_PER_CHUNK = 32  # encoded at a time
 WHITE = 128  # from here on a pixel of a mask is white
 
 
@@ -51,23 +52,15 @@ class Placed:
     def covered(self) -> range:
         return range(self.first, self.first + self.num_frames)
 
-    def picture(self, frame: float, shape: VideoShape, width: int, height: int) -> Frames:
+    def picture(self, frame: float, request: VideoRequest, width: int, height: int) -> Frames:
         """What it shows at timeline ``frame``, fitted to the size given; in its own size if it has that already."""
         index = round((self.start + (frame - self.first) / NATIVE_FPS) * self.fps)
         picture: Frames = self.frames[min(index, len(self.frames) - 1)]
-        if self.place is None:
-            return fitted(picture, width, height)
-        left, top = self.place
-        canvas = np.pad(
-            picture,
-            (
-                (top, shape.height - top - picture.shape[0]),
-                (left, shape.width - left - picture.shape[1]),
-                (0, 0),
-            ),
-            "edge",
-        )
-        return fitted(canvas, width, height)
+        if self.place is not None:
+            left, top = self.place
+            below, right = request.height - top - picture.shape[0], request.width - left - picture.shape[1]
+            picture = np.pad(picture, ((top, below), (left, right), (0, 0)), "edge")
+        return fitted(picture, width, height)
 
 
 @dataclass(frozen=True)
@@ -140,7 +133,7 @@ class Timeline:
             if given is None or given is not after:
                 yield frame
                 continue
-            known = given.picture(at, self.shape, width, height)
+            known = given.picture(at, self.request, width, height)
             made = self._made_pixels(given, at, width, height)
             yield known if made is None else np.where(made[..., None], frame, known)
 
@@ -165,6 +158,13 @@ class Timeline:
         share = along(self.request.source.influence, np.array([frame / NATIVE_FPS]))[0]
         return {0.0: source, 1.0: self.second}.get(float(share))
 
+    def _native(self, placed: Placed, frame: int) -> Frames:
+        """A frame in the size the model works in: what will be cut off at the end repeats the edge."""
+        plan, shape = self.request.plan, self.shape
+        left, top, right, bottom = (round(edge / plan.scale) for edge in plan.crop)
+        picture = placed.picture(frame, self.request, right - left, bottom - top)
+        return np.pad(picture, ((top, shape.height - bottom), (left, shape.width - right), (0, 0)), "edge")
+
     def _groups_of(self, placed: Placed) -> range:
         """Latent frames whose frames it covers whole. A picture that lies later holds for all of its group."""
         if placed.num_frames == 1 and placed.first:
@@ -174,37 +174,42 @@ class Timeline:
         return range(start, max(start, 1 + (placed.covered[-1]) // TEMPORAL_STRIDE))
 
     def _encoded(self, placed: Placed, groups: range, vae: VideoVAE) -> Float[Tensor, "1 c t h w"]:
-        size = self.shape.width, self.shape.height
+        """Its latents as they stand there, encoded a few frames at a time."""
         first, last = self.groups[groups[0]].start, self.groups[groups[-1]].stop
         shown = [min(max(frame, placed.first), placed.covered[-1]) for frame in range(first, last)]
-        frames = np.stack([placed.picture(frame, self.shape, *size) for frame in shown])
         past = 0 if groups.start == 0 else 1 + STILL
-        still = np.repeat(frames[:1], max(0, TEMPORAL_STRIDE * past - 3), axis=0)
-        video = from_pixels(np.concatenate([still, frames])).to(vae.latent_mean.device)
-        return vae.encode(video)[:, :, past:].cpu()
+        shown = shown[:1] * max(0, TEMPORAL_STRIDE * past - 3) + shown
+        edges = [0, *range(1 + FRAMES_PER_CHUNK, len(shown), FRAMES_PER_CHUNK), len(shown)]
+        chunks = (np.stack([self._native(placed, frame) for frame in shown[a:b]]) for a, b in pairwise(edges))
+        encoded = vae.encode_stream(from_pixels(chunk).to(vae.latent_mean.device) for chunk in chunks)
+        return torch.cat([chunk.cpu() for chunk in encoded], dim=2)[:, :, past:]
 
     def _made(self, groups: Sequence[range]) -> Float[np.ndarray, "t h w"] | None:
         """Where the source is made anew, for every latent frame."""
-        size = self.shape.width, self.shape.height
-        if self.mask is None and (self.source is None or self.source.place is None):
+        mask = self._mask()
+        if mask is None:
             return None
-        assert self.source is not None
-        pictures = [[self._made_pixels(self.source, frame, *size) for frame in group] for group in groups]
-        return np.stack([np.any(np.stack([p for p in group if p is not None]), axis=0) for group in pictures])
+        return np.stack(
+            [(np.stack([self._native(mask, f) for f in group])[..., 0] >= WHITE).any(0) for group in groups]
+        )
 
     def _made_pixels(self, given: Placed, frame: float, width: int, height: int) -> Float[np.ndarray, "h w"] | None:
         """True where ``given`` does not show at ``frame``; None where all of it does."""
-        if given is not self.source:
+        mask = self._mask() if given is self.source else None
+        if mask is None:
             return None
-        if given.place is not None:
-            left, top = given.place
-            white = np.full((self.shape.height, self.shape.width, 3), 255, np.uint8)
-            white[top : top + given.frames.shape[1], left : left + given.frames.shape[2]] = 0
-            return fitted(white, width, height)[..., 0] >= WHITE
-        if self.mask is None:
-            return None
-        made = self.mask.picture(frame, self.shape, width, height)[..., 0] >= WHITE
+        made: np.ndarray = mask.picture(frame, self.request, width, height)[..., 0] >= WHITE
         return made
+
+    def _mask(self) -> Placed | None:
+        """White where the source is made anew: the mask, or what is around a source that has a place."""
+        source, request = self.source, self.request
+        if self.mask or source is None or source.place is None:
+            return self.mask
+        white = np.full((request.height, request.width, 3), 255, np.uint8)
+        left, top = source.place
+        white[top : top + source.frames.shape[1], left : left + source.frames.shape[2]] = 0
+        return Placed(white[None], 0, 0, 0, self.shape.num_frames)
 
 
 def open_timeline(request: VideoRequest) -> Timeline:
@@ -224,7 +229,7 @@ def open_timeline(request: VideoRequest) -> Timeline:
         return Timeline(request, shape, anchors)
     placed = _under(source.material, source, files, shape)
     if placed.place is not None:
-        _check_place(placed.frames, placed.place, shape)
+        _check_place(placed.frames, placed.place, request)
     second = _under(source.second, source, files, shape) if source.second else None
     mask = None
     if request.mask:
@@ -301,10 +306,10 @@ def _check_apart(anchors: Sequence[Placed]) -> None:
             )
 
 
-def _check_place(frames: Frames, place: tuple[int, int], shape: VideoShape) -> None:
+def _check_place(frames: Frames, place: tuple[int, int], request: VideoRequest) -> None:
     for field, edge, length, room in (
-        ("left", place[0], frames.shape[2], shape.width),
-        ("top", place[1], frames.shape[1], shape.height),
+        ("left", place[0], frames.shape[2], request.width),
+        ("top", place[1], frames.shape[1], request.height),
     ):
         if length > room or not 0 <= edge <= room - length:
             nearest = min(max(edge, 0), max(room - length, 0))
