@@ -1,0 +1,89 @@
+"""A small network over sentence embeddings that scores the policy's categories. Never loads an encoder or torch.
+
+Whoever builds it hands in `embed`, since encoders live in another room.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from sorairo.safety.normalisation import readings, sentences
+from sorairo.safety.policy import CATEGORIES
+
+Vectors: TypeAlias = npt.NDArray[np.float32]
+Embed: TypeAlias = Callable[[Sequence[str]], Vectors]
+
+FILE = "classifier.safetensors"
+LAYERS = ("hidden.weight", "hidden.bias", "out.weight", "out.bias")
+MOST_WORDS_TRIED = 40
+_LEAST_WORDS = 3  # of a sentence that is judged by itself
+
+
+def pooled(states: Vectors, mask: npt.NDArray[np.bool_]) -> Vectors:
+    """Token states [b l d] and mask [b l] to sentence embeddings [b d]: the mean, of length 1."""
+    mean = (states * mask[..., None]).sum(1) / mask.sum(1, keepdims=True)
+    unit: Vectors = (mean / np.linalg.norm(mean, axis=1, keepdims=True)).astype(np.float32)
+    return unit
+
+
+class PromptClassifier:
+    """Scores of prompts in English: for each category how sure the network is that it should be refused."""
+
+    def __init__(self, path: Path, embed: Embed, words_tried: int = MOST_WORDS_TRIED) -> None:
+        """`path`: weights, or their folder. `words_tried`: how many words of a refused text may be blamed, 0 for none.
+
+        Raises ValueError of one line where the weights cannot be read.
+        """
+        path = path / FILE if path.is_dir() else path
+        try:
+            weights = load_file(path)
+            self._layers = {name: weights[name].astype(np.float32) for name in LAYERS}
+        except (OSError, KeyError, SafetensorError) as error:
+            raise ValueError(f"{path}: the prompt classifier's weights cannot be read: {error}") from error
+        self._embed, self._words_tried = embed, words_tried
+
+    def scores(self, texts: Sequence[str]) -> Vectors:
+        """[b k] over `CATEGORIES`. The likeliest category answers for all that is not harmless."""
+        return refusal_scores(probabilities(self._embed(texts), self._layers))
+
+    def highest(self, text: str) -> dict[str, float]:
+        """Each category's highest score over the readings of the whole text and of its sentences."""
+        parts = [text, *(part for part in sentences(text) if len(part.split()) >= _LEAST_WORDS)]
+        read = dict.fromkeys(reading.text for part in parts for reading in readings(part)[:2])
+        return dict(zip(CATEGORIES, map(float, self.scores(list(read)).max(0)), strict=True))
+
+    def words(self, text: str, category: str) -> tuple[str, ...]:
+        """The words without which the score falls most: at most three, in the order of the text."""
+        split = text.split()[: self._words_tried]
+        if not split:
+            return ()
+        without = [" ".join(split[:i] + split[i + 1 :]) or "nothing" for i in range(len(split))]
+        read = [readings(version)[-1].text for version in (text, *without)]
+        scores = self.scores(read)[:, CATEGORIES.index(category)]
+        falls = scores[0] - scores[1:]
+        chosen = sorted(i for i in np.argsort(-falls)[:3] if falls[i] >= max(0.5 * falls.max(), 1e-3))
+        return tuple(split[i] for i in chosen)
+
+
+def probabilities(vectors: Vectors, layers: Mapping[str, Vectors]) -> Vectors:
+    """[b d] to [b 1+k], "none" first: the mean of several networks [m ...] of one hidden layer (tanh)."""
+    hidden_weight, hidden_bias, out_weight, out_bias = (layers[name] for name in LAYERS)
+    hidden = np.tanh(np.einsum("bd,mhd->mbh", vectors, hidden_weight) + hidden_bias[:, None])
+    logits = np.einsum("mbh,mkh->mbk", hidden, out_weight) + out_bias[:, None]
+    shares = np.exp(logits - logits.max(-1, keepdims=True))
+    mean: Vectors = (shares / shares.sum(-1, keepdims=True)).mean(0)
+    return mean
+
+
+def refusal_scores(shares: Vectors) -> Vectors:
+    """Probabilities [b 1+k] to scores [b k]."""
+    scores = shares[:, 1:].copy()
+    scores[np.arange(len(scores)), scores.argmax(1)] = 1 - shares[:, 0]
+    return scores

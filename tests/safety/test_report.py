@@ -1,0 +1,85 @@
+"""The written examples keep their promises, and the report counts them right."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from sorairo.safety.examples import Example, load_examples
+from sorairo.safety.report import tables, wilson_interval
+from sorairo.safety.training import CLASSES, is_learned, left_out_table, train
+
+EXAMPLES = load_examples()
+LISTED = {"characters", "circumvention"}
+
+
+def split_of(split: str) -> list[Example]:
+    return [example for example in EXAMPLES if example.split == split]
+
+
+def test_there_are_enough_examples() -> None:
+    assert len(EXAMPLES) >= 3000
+    assert sum(e.style.startswith("evasion") for e in EXAMPLES) >= 300
+    assert sum(e.is_hard for e in EXAMPLES) >= 300
+    assert len({e.text for e in EXAMPLES}) == len(EXAMPLES)
+
+
+def test_every_example_is_labelled() -> None:
+    assert {e.category for e in EXAMPLES} == set(CLASSES) | LISTED
+    assert {e.split for e in EXAMPLES} == {"train", "test"}
+    assert all(e.near for e in EXAMPLES if e.category == "none")
+
+
+def test_every_category_is_learned_and_tested() -> None:
+    learned = Counter(e.category for e in EXAMPLES if is_learned(e))
+    assert set(learned) == set(CLASSES)
+    assert min(Counter(e.category for e in split_of("test")).values()) >= 20
+
+
+@pytest.mark.parametrize("label", ["family", "style", "text"])
+def test_nothing_crosses_the_split(label: str) -> None:
+    train_labels, test_labels = ({getattr(e, label) for e in split_of(split)} for split in ("train", "test"))
+    assert not train_labels & test_labels
+
+
+def test_no_slot_is_left_open() -> None:
+    assert [e.text for e in EXAMPLES if set("{}@") & set(e.text) and not e.style.startswith("evasion")] == []
+
+
+def test_wilson() -> None:
+    assert wilson_interval(0, 0) == (0.0, 1.0)
+    low, high = wilson_interval(9, 10)  # Wilson 1927: 0.596 to 0.982
+    assert (round(low, 3), round(high, 3)) == (0.596, 0.982)
+    assert wilson_interval(10, 10)[1] == pytest.approx(1.0)
+
+
+def test_the_tables_count() -> None:
+    def example(category: str, style: str = "chat", near: str = "") -> Example:
+        return Example("x", category, "f", style, "test", near)
+
+    found = [
+        (example("sexual"), ("sexual_minors",)),
+        (example("sexual"), ()),
+        (example("hate"), ("hate",)),
+        (example("none", near="hate"), ("hate",)),
+        (example("none", style="vbench", near="none"), ()),
+        (example("sexual", style="evasion: dots"), ("sexual",)),
+    ]
+    text = tables(found)
+    assert "| sexual | 1 of 2 = 0.500 | 0.095 to 0.905 | 0.00 |" in text
+    assert "| all | 2 of 3 = 0.667 |" in text
+    assert "| hard negatives | 1 of 1 = 1.000 |" in text
+    assert "| VBench (written by others) | 0 of 1 = 0.000 |" in text
+    assert "| dots | 1 of 1 = 1.000 |" in text
+
+
+def test_training_tells_what_can_be_told() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.arange(60) % 2
+    vectors = (rng.normal(size=(60, 8)) * 0.1 + np.eye(8)[labels]).astype(np.float32)
+    table = left_out_table(vectors, labels, ["a", "b"] * 15 + ["c", "d"] * 15, steps=20)
+    assert table.count("\n") == 4
+    first, second = (train(vectors, labels, steps=5) for _ in range(2))
+    assert all(np.array_equal(first[name], second[name]) for name in first)
