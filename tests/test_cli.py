@@ -81,10 +81,19 @@ def test_generate_takes_every_option(generate: Callable[..., int], tmp_path: Pat
     assert read_video(tmp_path / "a.mp4")[0].shape == (13, 64, 32, 3)
 
 
-@pytest.mark.parametrize("prompt", ["🔴🎳", "赤い球が転がる", "كرة", "-", "a\nb", "[bold]a ball[/bold]"])
-def test_every_script_is_accepted(generate: Callable[..., int], tmp_path: Path, prompt: str) -> None:
+@pytest.mark.parametrize("prompt", ["🔴🎳", "une balle rouge", "-", "a\nb", "[bold]a ball[/bold]"])
+def test_every_sign_is_accepted(generate: Callable[..., int], tmp_path: Path, prompt: str) -> None:
     assert generate(prompt) == 0
     assert verify(tmp_path / "a.mp4").facts["request"]["prompt"] == prompt
+
+
+@pytest.mark.parametrize("prompt", ["赤い球が転がる", "كرة"])
+def test_a_script_that_the_policy_cannot_read_is_refused(
+    generate: Callable[..., int], tmp_path: Path, prompt: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert generate(prompt) == 2
+    assert "error: prompt: refused as unreadable" in capsys.readouterr().err
+    assert not (tmp_path / "a.mp4").exists()
 
 
 def test_unknown_words_are_a_note(generate: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:

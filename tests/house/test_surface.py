@@ -20,18 +20,23 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 COMMANDS = {
-    "animate", "blend", "cinemagraph", "connect", "eval", "extend", "generate", "image", "inpaint", "loop", "models",
-    "outpaint", "recut", "remix", "reproduce", "storyboard", "train", "vary", "verify", "world",
+    "animate", "audit", "blend", "cinemagraph", "connect", "eval", "extend", "generate", "image", "inpaint", "keys",
+    "loop", "models", "outpaint", "recut", "remix", "reproduce", "serve", "storyboard", "train", "vary", "verify",
+    "worker", "world",
 }  # fmt: skip
 TARGETS = {"bench", "check", "demo", "gallery", "setup", "test", "train", "world"}
 PUBLIC = {
     "sorairo.pipelines": {
-        "Clip", "Generation", "GenerationError", "ModelBundle", "ModelCard", "Progress", "VideoRequest",
+        "Clip", "Generation", "GenerationError", "ModelBundle", "ModelCard", "Progress", "RefusedError", "VideoRequest",
         "generate", "list_models", "load_bundle", "write_bundle",
     },
     "sorairo.provenance": {
         "EXIT_CODES", "Authority", "Manifest", "SigningError", "Verdict",
         "home_folder", "open_authority", "sign", "trust_anchors", "verify",
+    },
+    "sorairo.safety": {
+        "CATEGORIES", "Change", "Context", "Decision", "Finding", "LLMJudge", "Policy", "PromptClassifier",
+        "check_prompt", "judge_request", "load_policy", "pooled",
     },
     "sorairo.world": {
         "CAMERA_MOVES", "CLAIM_KINDS", "COLORS", "EVENT_KINDS", "GROUNDS", "HELD_OUT_PAIRS", "LIGHTS", "MATERIALS",
@@ -39,7 +44,7 @@ PUBLIC = {
         "WorldClip", "caption", "make_clip", "render", "render_many",
     },
 }  # fmt: skip
-LIGHT_ROOMS = ["cli", "config", "media", "pipelines", "provenance", "shapes", "world"]
+LIGHT_ROOMS = ["cli", "config", "media", "pipelines", "provenance", "safety", "shapes", "world"]
 LIGHT_PIPELINES = ["advice", "cards", "progress", "request", "vocabulary"]
 LIGHT_MODULES = [f"sorairo.{name}" for name in [*LIGHT_ROOMS, *(f"pipelines.{name}" for name in LIGHT_PIPELINES)]]
 

@@ -116,7 +116,7 @@ def test_progress_tells_every_stage_from_its_beginning_to_its_end(bundle: ModelB
     watcher = Watcher()
     generate(REQUEST, tmp_path / "a.mp4", watcher, bundle=bundle)
     assert watcher.stages() == list(STAGES)
-    for stage, total in zip(STAGES, (1, 1, REQUEST.num_inference_steps, 17, 1), strict=True):
+    for stage, total in zip(STAGES, (1, 1, 1, REQUEST.num_inference_steps, 17, 1), strict=True):
         done = [progress.done for progress in watcher.seen if progress.stage == stage]
         assert done == list(range(total + 1))
 

@@ -43,13 +43,15 @@ def test_every_script_is_accepted(prompt: str) -> None:
         ({"prompt": "a\udc80"}, ["prompt", "Unicode", "1"]),
         ({"width": 100, "height": 100}, ["size is 100x100", "96x96"]),
         ({"width": 0}, ["size is 0x96", "32x96"]),
-        ({"height": 100_000}, ["size is 160x100000", "160x512"]),
+        ({"width": 1921, "height": 1080}, ["width is 1921", "nearest is 1920"]),
+        ({"height": 100_000}, ["height is 100000", "nearest is 1920"]),
         ({"seconds": 0.0}, ["seconds is 0;", "0.5"]),
         ({"seconds": 100_000.0}, ["seconds is 100000;", "nearest is 60"]),
         ({"seconds": 4.2}, ["seconds is 4.2", "nearest is 4"]),
         ({"seconds": float("nan")}, ["seconds is nan"]),
         ({"seconds": float("inf")}, ["seconds is inf", "nearest is 60"]),
-        ({"fps": 24}, ["fps is 24", "nearest is 8"]),
+        ({"fps": 7}, ["fps is 7", "nearest is 8"]),
+        ({"fps": 120}, ["fps is 120", "nearest is 60"]),
         ({"seed": -1}, ["seed is -1", "nearest is 0"]),
         ({"seed": MAX_SEED + 1}, [f"seed is {MAX_SEED + 1}", f"nearest is {MAX_SEED}"]),
         ({"num_inference_steps": 0}, ["num_inference_steps is 0", "nearest is 1"]),
@@ -65,16 +67,20 @@ def test_a_mistake_is_named(changes: dict[str, Any], words: list[str]) -> None:
         assert word in message
 
 
-@given(st.integers(-50, 700), st.integers(-50, 700))
-def test_the_nearest_size_is_valid_and_near(width: int, height: int) -> None:
-    try:
-        replace(REQUEST, width=width, height=height)
-    except ValueError as error:
-        nearest = re.findall(r"(\d+)x(\d+)", str(error))[-1]
-        sides = [int(side) for side in nearest]
-        replace(REQUEST, width=sides[0], height=sides[1])
-        inside = [min(max(side, 32), 512) for side in (width, height)]
-        assert all(abs(side - wanted) <= 8 for side, wanted in zip(sides, inside, strict=True))
+@given(st.integers(-50, 2200), st.integers(-50, 2200))
+def test_the_nearest_sizes_lead_to_a_valid_one(width: int, height: int) -> None:
+    request, wanted = None, {"width": width, "height": height}
+    for _ in range(4):
+        try:
+            request = replace(REQUEST, **wanted)
+            break
+        except ValueError as error:
+            if sides := re.findall(r"(\d+)x(\d+)", str(error).split("nearest")[-1]):
+                wanted = {"width": int(sides[0][0]), "height": int(sides[0][1])}
+            else:
+                wanted[str(error).split()[0]] = int(str(error).split()[-1])
+    assert request is not None
+    assert (request.plan.width, request.plan.height) == (request.width, request.height)
 
 
 @given(st.floats(-1, 70))

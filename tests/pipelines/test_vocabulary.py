@@ -88,7 +88,7 @@ def test_notices_shorten_long_lists(card: ModelCard) -> None:
     [
         (VideoRequest("🔴"), "there are none in this prompt"),
         (VideoRequest("red ball " * 60), "only about its first"),
-        (VideoRequest("red ball", width=160, height=160), "was trained at 160x96, 96x160, 128x128"),
+        (VideoRequest("red ball", width=96, height=96), "was trained at 160x96, 96x160, 128x128"),
     ],
 )
 def test_notices(card: ModelCard, request_: VideoRequest, words: str) -> None:

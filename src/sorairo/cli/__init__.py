@@ -19,6 +19,7 @@ from sorairo.cli.making import DEFAULTS, FILE, MAKING
 from sorairo.cli.remaking import reproduce, vary
 from sorairo.cli.terminal import fail, note, printable, progress_bars
 from sorairo.config import nearest_name
+from sorairo.server.commands import COMMANDS as SERVING
 from sorairo.shapes import parse_size
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def commands() -> None:
     """Sorairo: type a sentence, get a short, signed video."""
 
 
-for command in (*MAKING, reproduce, vary):
+for command in (*MAKING, reproduce, vary, *SERVING):
     commands.add_command(command)
 
 

@@ -101,7 +101,7 @@ def _make(name: str, line: str, model: str, shown: Path) -> dict[str, Any]:
     code = cli.run([*words, *options, "-o", str(path)])
     if code:
         raise ValueError(f"{LIST}: {name} ended with exit code {code}: sorairo {line}")
-    facts = verify(path).facts
+    facts = dict(verify(path).facts)
     frames, fps = read_any(path)
     write_animation(Path("shown.webp"), [*frames], fps=fps or 1, width=SHOWN_WIDTH)
     write_png(Path("shown.png"), strip(frames))

@@ -76,10 +76,12 @@ class Output:
             with progress_bars(self.preview) as on_progress:
                 clip = pipelines.generate(request, path, on_progress, overwrite=self.overwrite)
             click.echo(clip.path)
-            shape, times = clip.shape, clip.seconds_per_stage.items()
+            times = clip.seconds_per_stage.items()
             told = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in times)
             size = f"{request.width}x{request.height}"
-            many = "1 picture" if request.still else f"{shape.num_frames} frames of {size} at {request.fps} per second"
+            many = (
+                "1 picture" if request.still else f"{request.num_frames} frames of {size} at {request.fps} per second"
+            )
             click.echo(f"{many}, signed; {told}", err=True)
 
     def named(self, request: VideoRequest) -> Path:

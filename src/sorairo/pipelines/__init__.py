@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from sorairo.pipelines.bundle import ModelBundle, load_bundle, write_bundle
     from sorairo.pipelines.cards import ModelCard, list_models
     from sorairo.pipelines.generation import Clip, Generation, GenerationError, generate
+    from sorairo.pipelines.policy import RefusedError
     from sorairo.pipelines.progress import Progress
     from sorairo.pipelines.request import VideoRequest
 
@@ -22,6 +23,7 @@ __all__ = [
     "ModelBundle",
     "ModelCard",
     "Progress",
+    "RefusedError",
     "VideoRequest",
     "generate",
     "list_models",
@@ -33,6 +35,7 @@ _ROOMS = {
     "bundle": ("ModelBundle", "load_bundle", "write_bundle"),
     "cards": ("ModelCard", "list_models"),
     "generation": ("Clip", "Generation", "GenerationError", "generate"),
+    "policy": ("RefusedError",),
     "progress": ("Progress",),
     "request": ("VideoRequest",),
 }

@@ -23,6 +23,6 @@ def notices(request: VideoRequest, card: ModelCard) -> list[str]:
     if len(request.prompt.split()) > MANY_WORDS:
         found.append(f"the prompt is long; the model reads only about its first {MANY_WORDS} words")
     sizes = [f"{bucket.width}x{bucket.height}" for bucket in NATIVE_BUCKETS]
-    if card.vocabulary and f"{request.width}x{request.height}" not in sizes:
+    if card.vocabulary and f"{request.shape.width}x{request.shape.height}" not in sizes:
         found.append(f"{request.model} was trained at {', '.join(sizes)}; other sizes look worse")
     return found

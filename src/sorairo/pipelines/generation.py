@@ -20,8 +20,11 @@ from torch import Tensor
 
 from sorairo.checkpoint import file_sha256, load_tensors, save_tensors
 from sorairo.media import Frames, write_mp4, write_png
+from sorairo.models.interpolator import load_interpolator
 from sorairo.pipelines.advice import notices
 from sorairo.pipelines.bundle import ModelBundle, load_bundle
+from sorairo.pipelines.finishing import finish, load_upscaler
+from sorairo.pipelines.policy import apply_policy, standard_context
 from sorairo.pipelines.preview import to_pixels
 from sorairo.pipelines.progress import Advance, OnProgress, StageClock, silent
 from sorairo.pipelines.request import Curve, Scene, VideoRequest
@@ -61,7 +64,7 @@ def generate(
 
     Raises:
         ValueError: the output cannot be written (found before anything is computed), a file that is used cannot be
-            read, or the model is not whole.
+            read, or the model is not whole. RefusedError, a ValueError too: the policy refuses.
         GenerationError: the latents are not finite. OSError: a full disk. SigningError: the signature does not hold.
     """
     output = check_output(Path(output), overwrite, ".png" if request.still else ".mp4")
@@ -95,10 +98,21 @@ class Generation:
         with self.clock.stage("loading") as advance:
             self.bundle = bundle or load_bundle(request.model)
             # Not the path it came from: that is nobody's business.
-            self.request = replace(request, model=self.bundle.name)
+            request = replace(request, model=self.bundle.name)
+            told = notices(request, self.bundle.card)
+            self.upscaler = load_upscaler(device=self.bundle.device) if request.plan.scale > 1 else None
+            self.interpolator = None
+            if request.fps != NATIVE_FPS:
+                try:
+                    self.interpolator = load_interpolator()
+                except ValueError as error:  # an extra of the package
+                    told.append(f"frames in between are blends of their neighbours: {error}")
+            advance(1, notices=tuple(told))
+        with self.clock.stage("policy") as advance:
+            self.request, decision = apply_policy(request, standard_context(self.bundle.text_encoder))
             self.shots = shots(self.request)
             self.timelines = [open_timeline(shot.request) for shot in self.shots]
-            advance(1, notices=tuple(notices(self.request, self.bundle.card)))
+            advance(1, notices=(decision.reason(),) if decision.changes else ())
         self.folder = folder or _claimed(f"{self.bundle.weights_sha256} {SAMPLER} {self.request.to_json()}")
         self.latents_file = self.folder / "latents.safetensors"
         self.draft_file = self.folder / ("draft.png" if request.still else "draft.mp4")
@@ -121,8 +135,8 @@ class Generation:
         if self.draft_file.exists():
             return self.draft_file
         self.sample()
-        request, total = self.request, sum(shot.num_frames for shot in self.shots)
-        with self.clock.stage("decoding", total) as advance:
+        request = self.request
+        with self.clock.stage("decoding", request.num_frames) as advance:
             frames = _counted(self.frames(), advance)
             if request.still:
                 write_png(self.draft_file, next(frames))
@@ -146,8 +160,11 @@ class Generation:
 
     def frames(self) -> Iterator[Frames]:
         """Finished frames uint8 [h w 3], known pixels as they were given: for those who look and write no file."""
+        request = self.request
         for shot, timeline, latents in zip(self.shots, self.timelines, self.sample(), strict=True):
-            yield from timeline.pass_through(islice(decoded_frames(latents, self.bundle), shot.num_frames))
+            made = islice(decoded_frames(latents, self.bundle), shot.num_frames)
+            finished = finish(made, request.plan, NATIVE_FPS, request.fps, self.upscaler, self.interpolator)
+            yield from timeline.pass_through(finished, request.fps)
 
 
 def _claimed(content: str) -> Path:

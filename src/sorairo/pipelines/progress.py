@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from sorairo.media import Frames
 
-STAGES = ("loading", "text", "sampling", "decoding", "signing")
+STAGES = ("loading", "policy", "text", "sampling", "decoding", "signing")
 
 Preview = Callable[[], "Frames"]
 """Computes small frames [t h w 3] of the clip as it stands; costs nothing until it is called."""

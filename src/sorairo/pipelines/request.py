@@ -14,12 +14,13 @@ from pathlib import PurePath
 from typing import Any
 
 from sorairo.config import load
+from sorairo.pipelines.size_plan import MOST_DIRECT_PIXELS, SMALLEST_SIDE, SizePlan
 from sorairo.shapes import NATIVE_FPS, SPATIAL_STRIDE, TEMPORAL_STRIDE, VideoShape
 
 MAX_PROMPT_CHARACTERS = 8000
 MIN_SECONDS = TEMPORAL_STRIDE / NATIVE_FPS
 MAX_SECONDS = 60.0
-MIN_SIDE, MAX_SIDE = 2 * SPATIAL_STRIDE, 512
+MAX_FPS = 60
 MAX_SEED = 2**64 - 1
 MAX_STEPS = 200
 MAX_GUIDANCE = 30.0
@@ -110,10 +111,7 @@ class VideoRequest:
             raise ValueError("prompt is empty; describe what happens, for example: a red ball rolls to the right")
         _check_size(self.width, self.height)
         _check_seconds(self.seconds)
-        if self.fps != NATIVE_FPS:
-            raise ValueError(
-                f"fps is {self.fps}; the model makes {NATIVE_FPS} frames a second: the nearest is {NATIVE_FPS}"
-            )
+        _check_range("fps", self.fps, NATIVE_FPS, MAX_FPS)
         _check_range("seed", self.seed, 0, MAX_SEED)
         _check_range("num_inference_steps", self.num_inference_steps, 1, MAX_STEPS)
         _check_range("guidance_scale", self.guidance_scale, 0, MAX_GUIDANCE)
@@ -124,11 +122,20 @@ class VideoRequest:
         _check_together(self)
 
     @property
+    def plan(self) -> SizePlan:
+        """How the size is made."""
+        return SizePlan.of(self.width, self.height)
+
+    @property
     def shape(self) -> VideoShape:
-        """Size of what the model makes."""
-        if self.still:
-            return VideoShape(1, self.height, self.width)
-        return VideoShape.from_seconds(self.seconds, self.width, self.height, NATIVE_FPS)
+        """Size of what the model makes, before it is enlarged and its rate is raised."""
+        sides = self.plan.native_width, self.plan.native_height
+        return VideoShape(1, *sides[::-1]) if self.still else VideoShape.from_seconds(self.seconds, *sides, NATIVE_FPS)
+
+    @property
+    def num_frames(self) -> int:
+        """Frames of the finished clip."""
+        return 1 + (self.shape.num_frames - 1) * self.fps // NATIVE_FPS
 
     @property
     def materials(self) -> tuple[Material, ...]:
@@ -195,16 +202,15 @@ def _check_text(field: str, text: str) -> None:
 
 
 def _check_size(width: int, height: int) -> None:
-    nearest = [_nearest_side(side) for side in (width, height)]
-    if nearest != [width, height]:
-        raise ValueError(
-            f"size is {width}x{height}; sides are multiples of {SPATIAL_STRIDE} from {MIN_SIDE} to {MAX_SIDE}: "
-            f"the nearest is {nearest[0]}x{nearest[1]}"
-        )
-
-
-def _nearest_side(side: int) -> int:
-    return min(max(round(side / SPATIAL_STRIDE) * SPATIAL_STRIDE, MIN_SIDE), MAX_SIDE)
+    """Small sizes are the model's own, in its steps; larger ones are enlarged to the pixel."""
+    if width * height <= MOST_DIRECT_PIXELS:
+        nearest = [max(SMALLEST_SIDE, round(side / SPATIAL_STRIDE) * SPATIAL_STRIDE) for side in (width, height)]
+        if nearest != [width, height]:
+            raise ValueError(
+                f"size is {width}x{height}; the sides of so small a clip are multiples of {SPATIAL_STRIDE} from "
+                f"{SMALLEST_SIDE} on: the nearest is {nearest[0]}x{nearest[1]}"
+            )
+    SizePlan.of(width, height)
 
 
 def _check_seconds(seconds: float) -> None:

@@ -1,0 +1,138 @@
+"""From the frames a model makes to the frames that were asked for: frame rate first, then size, one frame at a time.
+
+Memory does not grow with length. Never writes a file and never samples.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sorairo.config import load, nearest_name
+from sorairo.media import Frames
+from sorairo.pipelines.cards import weight_roots
+from sorairo.pipelines.size_plan import SizePlan
+
+if TYPE_CHECKING:
+    import torch
+
+    from sorairo.models.interpolator import Interpolator
+    from sorairo.models.upscaler import Upscaler
+
+SMALLEST_FPS, LARGEST_FPS = 8, 60
+UPSCALER = "sorairo-upscaler"
+SETTINGS_FILE, WEIGHTS_FILE = "upscaler.json", "upscaler.safetensors"
+
+
+def finish(
+    frames: Iterable[Frames],
+    plan: SizePlan,
+    fps_in: int,
+    fps_out: int,
+    upscaler: Upscaler | None = None,
+    interpolator: Interpolator | None = None,
+) -> Iterator[Frames]:
+    """Frames uint8 [native_height native_width 3] at ``fps_in`` to frames uint8 [height width 3] at ``fps_out``.
+
+    Without an ``upscaler`` frames are enlarged by bicubic interpolation, without an ``interpolator`` new ones are
+    blends of their neighbours. What needs neither passes through unchanged.
+
+    Raises:
+        ValueError: a frame rate beyond 8 to 60, or lower than what comes in.
+    """
+    check_fps(fps_in, fps_out)
+    return enlarged(with_rate(frames, fps_in, fps_out, interpolator), plan, upscaler)
+
+
+def check_fps(fps_in: int, fps_out: int) -> None:
+    """Raises ValueError where `finish` cannot make ``fps_out`` of ``fps_in``."""
+    lowest = max(SMALLEST_FPS, fps_in)
+    if not lowest <= fps_out <= LARGEST_FPS:
+        nearest = min(max(fps_out, lowest), LARGEST_FPS)
+        raise ValueError(f"fps is {fps_out}; it must be from {lowest} to {LARGEST_FPS}: the nearest is {nearest}")
+
+
+def num_frames_after(num_frames: int, fps_in: int, fps_out: int) -> int:
+    """How many frames `finish` gives: every moment of the new rate from the first frame to the last."""
+    return 1 + (num_frames - 1) * fps_out // fps_in
+
+
+def with_rate(
+    frames: Iterable[Frames], fps_in: int, fps_out: int, interpolator: Interpolator | None = None
+) -> Iterator[Frames]:
+    """The same time at another rate; a frame whose moment was there already is the very same frame."""
+    number, earlier = 0, None
+    for index, later in enumerate(frames):
+        while number * fps_in <= index * fps_out:
+            elapsed = number * fps_in - (index - 1) * fps_out  # since the earlier frame; fps_out is the later one
+            yield later if elapsed == fps_out else _between(earlier, later, elapsed / fps_out, interpolator)
+            number += 1
+        earlier = later
+
+
+def _between(earlier: Frames | None, later: Frames, moment: float, interpolator: Interpolator | None) -> Frames:
+    assert earlier is not None, "the first frame's own moment is never between"
+    if np.array_equal(earlier, later):
+        return later
+    if interpolator is not None:
+        return interpolator.between(earlier, later, moment)
+    blend: Frames = np.rint(earlier * np.float32(1 - moment) + later * np.float32(moment)).astype(np.uint8)
+    return blend
+
+
+def enlarged(frames: Iterable[Frames], plan: SizePlan, upscaler: Upscaler | None = None) -> Iterator[Frames]:
+    """Frames of the native size at the size asked for."""
+    if upscaler is not None and plan.scale > 1:
+        frames = upscaler.stream(frames, plan.scale)
+    return (fitted(frame, plan) for frame in frames)
+
+
+def fitted(frame: Frames, plan: SizePlan, resampling: str = "BICUBIC") -> Frames:
+    """The crop of a frame [h w 3], upscaled or native, at the size asked for; resampled only where it has to be.
+
+    ``resampling``: a filter of Pillow's; they average where a frame gets smaller.
+    """
+    from PIL import Image
+
+    ratio = frame.shape[1] / (plan.scale * plan.native_width)
+    assert frame.shape[0] == ratio * plan.scale * plan.native_height, f"a frame of {frame.shape} for {plan}"
+    left, top, right, bottom = (ratio * edge for edge in plan.crop)
+    if (right - left, bottom - top) == (plan.width, plan.height) and left.is_integer() and top.is_integer():
+        return frame[int(top) : int(bottom), int(left) : int(right)]
+    image = Image.fromarray(np.ascontiguousarray(frame))
+    size = (plan.width, plan.height)
+    return np.asarray(image.resize(size, Image.Resampling[resampling], (left, top, right, bottom)))
+
+
+def load_upscaler(name_or_path: str = UPSCALER, device: torch.device | None = None) -> Upscaler:
+    """A built-in upscaler by its name, or any by its folder, ready to run.
+
+    Raises:
+        ValueError: one line that names what is missing, broken or does not fit.
+    """
+    from sorairo.checkpoint import load_into
+    from sorairo.models.upscaler import Upscaler, UpscalerConfig
+    from sorairo.pipelines.bundle import default_device
+
+    folder = _find(name_or_path)
+    path = folder / SETTINGS_FILE
+    try:
+        settings = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read as JSON: {error}") from error
+    upscaler = Upscaler(load(UpscalerConfig, settings, str(path)))
+    load_into(upscaler, folder / WEIGHTS_FILE)
+    return upscaler.eval().requires_grad_(False).to(device or default_device())
+
+
+def _find(name_or_path: str) -> Path:
+    found = {file.parent.name: file.parent for root in weight_roots() for file in root.glob(f"*/{SETTINGS_FILE}")}
+    folder = found.get(name_or_path, Path(name_or_path))
+    if not folder.is_dir():
+        nearest = nearest_name(name_or_path, list(found))
+        raise ValueError(f"upscaler is {name_or_path!r}; the nearest installed upscaler is {nearest!r}")
+    return folder

@@ -1,0 +1,87 @@
+"""What every route is given: the open service, and who is calling. Never answers a request itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from sorairo.pipelines.cards import find_model, list_models, load_config
+from sorairo.server.database import Database
+from sorairo.server.errors import ApiError
+from sorairo.server.keys import Caller, authenticate, mark_used, read_pepper
+from sorairo.server.settings import Settings
+from sorairo.server.storage import Storage
+from sorairo.server.tiers import Tier, Tiers, load_tiers
+
+_bearer = HTTPBearer(auto_error=False, description="An API key of this installation: sorairo keys create")
+
+
+@dataclass(frozen=True)
+class Service:
+    """One installation, opened."""
+
+    settings: Settings
+    database: Database
+    storage: Storage
+    models: dict[str, str]
+    tiers: Tiers
+    pepper: bytes
+
+    @classmethod
+    def of(cls, settings: Settings, database: Database) -> Service:
+        """Raises ValueError for a model, a tier or a storage that cannot be used."""
+        storage, models = Storage(settings.storage_url), models_of(settings)
+        tiers, pepper = load_tiers(settings.folder), read_pepper(settings.pepper_file)
+        return cls(settings, database, storage, models, tiers, pepper)
+
+    def tier(self, caller: Caller) -> Tier:
+        return self.tiers.named(caller.tier)
+
+
+def models_of(settings: Settings) -> dict[str, str]:
+    """Public names of the models that are served, and by what they are found; the first is the default."""
+    places = settings.models or tuple(list_models())
+    if not places:
+        raise ValueError("model is missing; no model is installed: train one, or give the folder of one")
+    return {load_config(find_model(place)).name: place for place in places}
+
+
+def service_of(request: Request) -> Service:
+    if "\0" in request.url.path or any("\0" in value for value in request.query_params.values()):
+        raise ApiError(404, "No address has the character U+0000.", None, "not_found")
+    service: Service = request.app.state.service
+    return service
+
+
+def caller_with(scope: str) -> Callable[..., Caller]:
+    """A dependency that lets in whoever has a key with ``scope``; the database is asked for every request."""
+
+    def allowed(
+        service: Annotated[Service, Depends(service_of)],
+        given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    ) -> Caller:
+        challenge = {"www-authenticate": "Bearer"}
+        if given is None:
+            raise ApiError(401, "The Authorization header has no API key.", None, "missing_api_key", challenge)
+        with service.database.reading() as session:
+            caller = authenticate(session, service.pepper, given.credentials)
+        if caller is None:
+            raise ApiError(401, "The API key is not valid.", None, "invalid_api_key", challenge)
+        if caller.idle:
+            with service.database.writing.begin() as session:
+                mark_used(session, caller)
+        if scope not in caller.scopes:
+            raise ApiError(403, f"This key lacks the scope {scope!r}.", None, "missing_scope")
+        return caller
+
+    return allowed
+
+
+Opened = Annotated[Service, Depends(service_of)]
+Reader = Annotated[Caller, Depends(caller_with("videos.read"))]
+Writer = Annotated[Caller, Depends(caller_with("videos.write"))]
+Listener = Annotated[Caller, Depends(caller_with("webhooks"))]

@@ -1,0 +1,131 @@
+"""The operator's commands, for the command line to take in. Loads no web framework and no torch until one runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sorairo.server.settings import DEFAULT_HOST, DEFAULT_PORT, Settings
+
+_INSTALLATION = [
+    click.option("--folder", type=click.Path(path_type=Path), envvar="SORAIRO_SERVER_FOLDER",
+                 help="The installation's folder.  [default: server, in the settings' folder]"),
+    click.option("--database", "database_url", default="", envvar="SORAIRO_DATABASE_URL",
+                 help="Address of a PostgreSQL database.  [default: SQLite in the folder]"),
+    click.option("--files", "files_url", default="", envvar="SORAIRO_FILES_URL",
+                 help="Folder or fsspec address of clips and uploads.  [default: in the folder]"),
+    click.option("--model", "models", multiple=True, help="Name or folder of a model; the first is the default."),
+    click.option("--max-attempts", default=3, show_default=True, help="How often a video may kill its worker."),
+    click.option("--private-webhooks", is_flag=True, help="Allow events to http and to private networks."),
+]  # fmt: skip
+
+
+def installation(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say which installation is meant."""
+    for option in reversed(_INSTALLATION):
+        command = option(command)
+    return command
+
+
+def settings_of(folder: Path | None, **values: Any) -> Settings:
+    """Settings with a folder that is there."""
+    from sorairo.provenance import home_folder
+
+    folder = (folder or home_folder() / "server").absolute()
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # it holds what signs events
+    return Settings(folder, **values)
+
+
+@click.command()
+@click.option("--host", default=DEFAULT_HOST, show_default=True, help="Address to open; others can reach 0.0.0.0.")
+@click.option("--port", default=DEFAULT_PORT, show_default=True, help="Port to open; 0: any that is free.")
+@click.option("--workers", default=1, show_default=True, help="Worker processes; 0: they run elsewhere.")
+@installation
+def serve(host: str, port: int, workers: int, **values: Any) -> None:
+    """Serve the Videos API, with workers of its own; prints its address, and the first time an admin key."""
+    from sorairo.server.serving import run
+
+    run(settings_of(**values), host, port, workers)
+
+
+@click.command()
+@installation
+def worker(**values: Any) -> None:
+    """Make the videos that are asked for; as many of these as there are machines, with the same --database."""
+    from sorairo.server.worker import Worker
+
+    Worker(settings_of(**values)).run()
+
+
+@click.group()
+def keys() -> None:
+    """API keys: create, list, revoke."""
+
+
+@keys.command("create")
+@click.argument("account")
+@click.option("--tier", default="", help="free, plus, pro, red-team or operator.  [default: the account's, or free]")
+@click.option("--name", default="", help="What the key is for.")
+@click.option("--scope", "scopes", multiple=True, help="What it may do.  [default: all but admin]")
+@click.option("--days", type=click.IntRange(1), help="How long it holds.  [default: until it is revoked]")
+@installation
+def create(account: str, tier: str, name: str, scopes: tuple[str, ...], days: int | None, **values: Any) -> None:
+    """Make a key for ACCOUNT, and the account if there is none. The key is printed once and kept nowhere."""
+    from sorairo.server import tiers
+    from sorairo.server.database import open_installation
+    from sorairo.server.keys import SCOPES, create_key, open_account, read_pepper
+
+    settings = settings_of(**values)
+    if tier:
+        tiers.load_tiers(settings.folder).named(tier)
+    with open_installation(settings.library_url).writing.begin() as session:
+        owner, pepper = open_account(session, account, tier), read_pepper(settings.pepper_file)
+        click.echo(create_key(session, pepper, owner, name, scopes or SCOPES[:-1], days))
+
+
+@keys.command("list")
+@installation
+def list_(**values: Any) -> None:
+    """List all keys: id, account, tier, whether it holds, scopes, name."""
+    from sorairo.server.database import open_installation
+    from sorairo.server.keys import list_keys
+
+    with open_installation(settings_of(**values).library_url).reading() as session:
+        for key, account in list_keys(session):
+            state = "holds" if key.holds else "over"
+            click.echo("  ".join([key.id, account.name, account.tier, state, key.scopes, key.name]).rstrip())
+
+
+@keys.command()
+@click.argument("key")
+@installation
+def revoke(key: str, **values: Any) -> None:
+    """Revoke KEY, as `list` shows it: from the next request on it opens nothing."""
+    from sorairo.server.database import open_installation
+    from sorairo.server.keys import revoke_key
+
+    with open_installation(settings_of(**values).library_url).writing.begin() as session:
+        revoke_key(session, key)
+
+
+@click.command()
+@installation
+def audit(**values: Any) -> int:
+    """Print who did what, oldest first. Exit code 1 if a line was changed behind the server's back."""
+    from sorairo.server.audit import first_broken, lines
+    from sorairo.server.database import open_installation
+
+    with open_installation(settings_of(**values).library_url).reading() as session:
+        for line in lines(session):
+            parts = (line.position, line.at, line.actor, line.action, line.subject, line.detail)
+            click.echo("  ".join(map(str, parts)))
+        broken = first_broken(session)
+    if broken is not None:
+        click.echo(f"error: line {broken} does not follow from the one before it", err=True)
+    return int(broken is not None)
+
+
+COMMANDS = (serve, worker, keys, audit)

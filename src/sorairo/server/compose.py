@@ -1,0 +1,180 @@
+"""What a request's fields ask for, as a `VideoRequest`: files are looked up or taken in, the tool is called.
+
+Never lets a caller name a path: materials are ids of the caller's own videos and files, which become names in the
+storage.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from starlette.datastructures import UploadFile
+
+from sorairo.config import load, nearest_name
+from sorairo.pipelines import tools
+from sorairo.pipelines.request import Material, Scene, VideoRequest
+from sorairo.server.access import Service
+from sorairo.server.errors import ApiError, not_found, wrong_value
+from sorairo.server.fields import Fields
+from sorairo.server.library import Order, find
+from sorairo.server.storage import VARIANTS
+from sorairo.server.tables import FileRow
+from sorairo.server.uploads import file_name, store
+from sorairo.shapes import parse_size
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A route: the builder's name in `pipelines.tools`, its parameters that are files with their fields' names, and
+    which fields must and which may be there besides."""
+
+    name: str
+    files: dict[str, str] = field(default_factory=dict)
+    required: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ()
+
+
+_ONE, _TWO = {"clip": "video"}, {"first": "video", "second": "second_video"}
+TOOLS = {
+    "": Tool("create", {}, ("prompt",), ("input_reference", "keyframes")),
+    "edits": Tool("remix", _ONE, ("prompt",)),
+    "extensions": Tool("extend", _ONE, ("prompt", "seconds")),
+    "loops": Tool("loop", _ONE),
+    "connections": Tool("connect", _TWO),
+    "blends": Tool("blend", _TWO),
+    "recuts": Tool("recut", _ONE, ("start", "end")),
+    "inpaints": Tool("inpaint", {**_ONE, "mask": "mask"}),
+    "outpaints": Tool("outpaint", _ONE, ("size",)),
+    "cinemagraphs": Tool("cinemagraph", {"picture": "input_reference", "mask": "mask"}, ("prompt",)),
+}
+SETTINGS = ("negative_prompt", "seed", "fps", "num_inference_steps", "guidance_scale", "scenes", "wrap")
+_TEXTS = ("prompt", "negative_prompt", "model", "size")
+_NUMBERS = ("seconds", "seed", "fps", "num_inference_steps", "guidance_scale", "start", "end", "before", "after")
+
+
+@dataclass(frozen=True)
+class Composer:
+    """For one request of one account. ``folder``: for copies of its files, while the request is answered."""
+
+    service: Service
+    account_id: str
+    folder: Path
+
+    def compose(self, route: str, given: Fields) -> Order:
+        """Raises ApiError: unknown or missing fields, wrong types and values, files that cannot be used."""
+        tool = TOOLS[route]
+        builder = getattr(tools, tool.name, VideoRequest if tool.name == "create" else None)
+        assert builder, tool
+        own = [name for name in inspect.signature(builder).parameters if name in ("prompt", "seconds") or route]
+        own = [name for name in own if name not in (*tool.files, "settings", "width", "height")]
+        self._check(given, [*own, *tool.files.values(), *tool.extras], tool.required)
+        model = self._model(given.get("model"))
+        arguments = self._settings(given) | {"model": self.service.models[model]}
+        arguments |= {name: given[name] for name in own if name in given}
+        arguments |= {parameter: self._file(given.get(name), name) for parameter, name in tool.files.items()}
+        if pictures := [(self._file(frame, name), time) for frame, name, time in _pictures(given, tool)]:
+            builder, arguments = tools.animate, {"seconds": VideoRequest.seconds, **arguments, "pictures": pictures}
+        video = given.get("video")
+        parent = video.get("id", "") if isinstance(video, dict) else ""
+        request = self._built(builder, arguments)
+        return Order(builder.__name__ if pictures else tool.name, request, model,
+                     parent if parent.startswith("video_") else None)  # fmt: skip
+
+    def _built(self, builder: Any, arguments: dict[str, Any]) -> VideoRequest:
+        try:
+            request = builder(**arguments).with_materials(self._stored)
+            return VideoRequest.from_json(request.to_json())  # checks every type
+        except ValueError as error:
+            raise wrong_value(ValueError(str(error).replace(f"{self.folder}/", ""))) from None
+        except (TypeError, AttributeError, KeyError):  # a list where a number belongs, or the like
+            raise ApiError(400, "A field has the wrong type.", None, "invalid_type") from None
+
+    def _stored(self, material: Material) -> Material:
+        """A copy's name in the storage: what it is called in this folder, with + for slashes."""
+        copy = Path(material.path)
+        assert copy.parent == self.folder, copy
+        return Material(copy.name.replace("+", "/"))
+
+    def _settings(self, given: Fields) -> dict[str, Any]:
+        settings = {name: given[name] for name in SETTINGS if name in given}
+        try:
+            if "size" in given:
+                settings["width"], settings["height"] = parse_size(given["size"])
+            if "scenes" in given:
+                settings["scenes"] = tuple(load(Scene, scene, "scenes") for scene in given["scenes"])
+        except ValueError as error:
+            raise wrong_value(error) from None
+        except TypeError:
+            raise ApiError(400, 'scenes holds objects such as {"start": 2, "prompt": "…"}.', "scenes") from None
+        return settings
+
+    def _model(self, name: Any) -> str:
+        """The public name of the model asked for; OpenAI's names mean the default."""
+        models = self.service.models
+        if not name or name in self.service.settings.aliases:
+            return next(iter(models))
+        if name not in models:
+            nearest = nearest_name(name, list(models))
+            raise ApiError(400, f"model is {name[:80]!r}; the nearest is {nearest!r}", "model", "model_not_found")
+        return str(name)
+
+    def _file(self, value: Any, name: str) -> Path:
+        """A copy of what a field names: an upload, a data address, or a video or file of the account by its id."""
+        if isinstance(value, dict) and "image_url" in value:
+            value, name = value["image_url"], f"{name}.image_url"
+        if isinstance(value, UploadFile | str):
+            return self._copy(file_name(store(self.service, self.account_id, value, name)))
+        what = (value.get("id") or value.get("file_id")) if isinstance(value, dict) else None
+        if not isinstance(what, str):
+            raise _missing(name)
+        with self.service.database.reading() as session:
+            if what.startswith("video_"):
+                find(session, self.account_id, what, finished=True)
+                return self._copy(f"videos/{what}/{VARIANTS['video'][0]}")
+            file = session.get(FileRow, what)
+        if file is None or file.account_id != self.account_id:
+            raise not_found("file", what)
+        return self._copy(file_name(file))
+
+    def _copy(self, name: str) -> Path:
+        return self.service.storage.fetch(name, self.folder / name.replace("/", "+"))
+
+    def _check(self, given: Fields, own: list[str], required: tuple[str, ...]) -> None:
+        """Unknown and missing fields are errors; numbers that came as text become numbers, in place."""
+        known = [*_TEXTS, *SETTINGS, *own]
+        for name, value in given.items():
+            if name not in known:
+                message = f"Unknown field {name[:80]!r}; the nearest is {nearest_name(name, known)!r}."
+                raise ApiError(400, message, name[:80], "unknown_parameter")
+            if name not in _TEXTS and isinstance(value, str):
+                with suppress(ValueError):
+                    value = given[name] = json.loads(value)
+            kinds: Any = str if name in _TEXTS else int | float if name in _NUMBERS else object
+            if not isinstance(value, kinds) or (name in _NUMBERS and isinstance(value, bool)):
+                wanted = "text" if name in _TEXTS else "number"
+                raise ApiError(400, f"{name} is {str(value)[:80]!r}; it must be a {wanted}.", name, "invalid_type")
+        for name in required:
+            if name not in given:
+                raise _missing(name)
+
+
+def _pictures(given: Fields, tool: Tool) -> list[tuple[Any, str, float]]:
+    """The pictures of a new video: what each is, the field it came in, and its time in seconds."""
+    if tool.name != "create":
+        return []
+    frames = given.get("keyframes", [])
+    if not isinstance(frames, list) or not all(
+        isinstance(frame, dict) and isinstance(frame.get("time"), int | float) for frame in frames
+    ):
+        raise ApiError(400, 'keyframes holds objects such as {"id": "file_…", "time": 0}.', "keyframes")
+    first = [(given["input_reference"], "input_reference", 0.0)] if "input_reference" in given else []
+    return first + [(frame, "keyframes", float(frame["time"])) for frame in frames]
+
+
+def _missing(name: str) -> ApiError:
+    return ApiError(400, f"{name} is missing.", name, "missing_required_parameter")

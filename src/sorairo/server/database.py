@@ -1,0 +1,89 @@
+"""Opening the library's database and bringing it to today's form. Knows no table; never waits for a server's tools.
+
+SQLite runs in WAL mode with one writer at a time, which the busy timeout puts in a row; PostgreSQL is given by its
+address alone.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.orm import Session, sessionmaker
+
+Sessions = sessionmaker[Session]
+
+_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON")
+
+
+def open_database(url: str) -> Engine:
+    """An engine for an address as SQLAlchemy reads it; a plain postgresql:// is read by psycopg 3."""
+    address = make_url(url)
+    if address.drivername in ("postgresql", "postgres"):
+        address = address.set(drivername="postgresql+psycopg")
+    engine = create_engine(address, pool_pre_ping=True)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+@dataclass(frozen=True)
+class Database:
+    """Sessions of one engine. Those that only read do not wait for a writer."""
+
+    writing: Sessions
+    reading: Sessions
+
+    @classmethod
+    def of(cls, engine: Engine) -> Database:
+        reader = engine.execution_options(reading=True)
+        return cls(sessionmaker(engine, expire_on_commit=False), sessionmaker(reader, expire_on_commit=False))
+
+
+def open_installation(url: str) -> Database:
+    """The library, brought to this version's form."""
+    engine = open_database(url)
+    upgrade(engine)
+    return Database.of(engine)
+
+
+def upgrade(engine: Engine) -> None:
+    """Runs the migrations that this database lacks; running it again does nothing."""
+    with engine.begin() as connection:
+        serialise(connection, "upgrade")  # two processes may start together
+        config = migrations()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def serialise(connection: Connection | Session, what: str) -> None:
+    """Until the transaction ends, nobody else is past the same call. SQLite has one writer at a time anyway."""
+    bind = connection.get_bind() if isinstance(connection, Session) else connection
+    if bind.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:what))"), {"what": f"sorairo {what}"})
+
+
+def migrations() -> Config:
+    """Where Alembic finds the migrations; the address comes with the connection."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    return config
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """Whoever will write takes the lock at once: SQLite refuses a reader that becomes a writer too late."""
+    reading = connection.get_execution_options().get("reading", False)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # Python's driver begins no transactions: SQLAlchemy does
+    with closing(connection.cursor()) as cursor:
+        for pragma in _PRAGMAS:
+            cursor.execute(f"PRAGMA {pragma}")

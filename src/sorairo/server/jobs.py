@@ -1,0 +1,217 @@
+"""One video from its row in the library to its published files, step by step. Never queues and never retries.
+
+Every step may be run twice: it leaves files that it finds again, and the one step that others see is a single
+transaction. A row belongs to one executor; whoever finds it in other hands, or deleted, stops.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from sqlalchemy import CursorResult, case, select, update
+
+from sorairo.pipelines.progress import Progress
+from sorairo.pipelines.request import Material, VideoRequest
+from sorairo.server import gates
+from sorairo.server.database import Database
+from sorairo.server.pictures import animation, write_pictures
+from sorairo.server.settings import Settings
+from sorairo.server.storage import VARIANTS, Storage
+from sorairo.server.tables import VideoRow, now
+
+if TYPE_CHECKING:
+    from sorairo.pipelines import ModelBundle
+    from sorairo.pipelines.generation import Generation
+
+log = logging.getLogger(__name__)
+
+Outcome = dict[str, str]
+"""Of a step: nothing if it went well, else ``code`` and ``message`` of the failure, or ``code`` "stopped"."""
+
+STOPPED = "stopped"
+FAILED = {"code": "server_error", "message": "The server failed at this video; its log says why."}
+PERCENT = {"loading": (0, 3), "text": (3, 5), "sampling": (5, 80), "decoding": (80, 97), "signing": (97, 99)}
+_WRITE_EVERY_SECONDS, _PREVIEW_EVERY_SECONDS = 0.25, 1.0
+
+
+class StoppedError(Exception):
+    """The video is deleted, or another worker has it."""
+
+
+class RefusedError(Exception):
+    """The policy says no; the text is for the user."""
+
+
+class Jobs:
+    """What a worker does with a video. It keeps the last model in memory, and the generation it is at."""
+
+    def __init__(self, settings: Settings, database: Database, executor: str) -> None:
+        self.settings, self.database, self.executor = settings, database, executor
+        self.storage = Storage(settings.storage_url)
+        self.steps: Mapping[str, Callable[[str], object]] = {
+            "policy": self._check, "expansion": self._expand,
+            "sampling": lambda video_id: self._generation(video_id).sample(),
+            "decoding": lambda video_id: self._generation(video_id).decode(),
+            "signing": self._sign, "publishing": self._publish,
+        }  # fmt: skip
+        self._bundles: dict[str, ModelBundle] = {}
+        self._generations: dict[str, Generation] = {}
+
+    def begin(self, video_id: str) -> Outcome:
+        """Takes the row, and counts how often the step it is in was begun; too often, and it kills its workers."""
+        with self.database.writing.begin() as session:
+            row = session.scalar(select(VideoRow).where(VideoRow.id == video_id).with_for_update())
+            if row is None or row.deleted_at or row.status in ("completed", "failed"):
+                return {"code": STOPPED}
+            row.executor, row.status, row.attempts = self.executor, "in_progress", row.attempts + 1
+            if row.attempts > self.settings.max_attempts:
+                tries = self.settings.max_attempts
+                return {"code": "worker_lost", "message": f"The worker was lost {tries} times over this video."}
+        return {}
+
+    def run(self, step: str, video_id: str, before: Outcome) -> Outcome:
+        """One step, if all went well ``before``. Failures are plain data: they are written down and read again."""
+        if before:
+            return before
+        try:
+            again = VideoRow.stage == step  # else the step before was finished, so its attempts are forgotten
+            self._write(video_id, stage=step, attempts=case((again, VideoRow.attempts), else_=1))
+            self.steps[step](video_id)
+            return {}
+        except StoppedError:
+            return {"code": STOPPED}
+        except RefusedError as error:
+            return {"code": "moderation_blocked", "message": str(error)}
+        except ValueError as error:
+            reason = str(error).replace(f"{self._folder(video_id)}/", "")
+            return {"code": "invalid_request", "message": reason}
+        except Exception as error:
+            log.exception("step %s of %s failed", step, video_id)
+            if type(error).__name__ == "GenerationError":
+                return {"code": "generation_failed", "message": str(error)}
+            return FAILED
+
+    def end(self, video_id: str, outcome: Outcome) -> None:
+        """Puts a failure into the row, and removes what the steps left, of a deleted video also what was published."""
+        if outcome and outcome["code"] != STOPPED:
+            failure = {"error_code": outcome["code"], "error_message": outcome["message"]}
+            with suppress(StoppedError):
+                self._write(video_id, status="failed", completed_at=now(), eta_seconds=None, **failure)
+        with self.database.reading() as session:
+            if session.scalar(select(VideoRow.deleted_at).where(VideoRow.id == video_id)):
+                self.storage.remove(f"videos/{video_id}")
+        self._generations.pop(video_id, None)
+        shutil.rmtree(self._folder(video_id), ignore_errors=True)
+
+    def give_back(self, video_id: str) -> None:
+        """This worker was told to go: that is nobody's failed attempt."""
+        with suppress(StoppedError):
+            self._write(video_id, attempts=VideoRow.attempts - 1)
+
+    def _check(self, video_id: str) -> None:
+        request = self._request(video_id)
+        decision = gates.check_prompt(gates.texts_of(request))
+        if not decision.allowed:
+            raise RefusedError(decision.reason())
+        self._write(video_id, request=gates.with_texts(request, decision.texts).to_json())
+
+    def _expand(self, video_id: str) -> None:
+        request = self._request(video_id)
+        expanded = replace(request, prompt=gates.expand_prompt(request.prompt))
+        self._write(video_id, request=expanded.to_json())
+
+    def _sign(self, video_id: str) -> None:
+        clip = self._generation(video_id).sign(self._folder(video_id) / VARIANTS["video"][0])
+        write_pictures(clip)
+
+    def _publish(self, video_id: str) -> None:
+        """Files first, then the row: nobody sees them before it says that it is completed."""
+        folder = self._folder(video_id)
+        if not all((folder / name).exists() for name, _ in VARIANTS.values()):
+            self._sign(video_id)  # on a machine that has not made them
+        for name, _ in VARIANTS.values():
+            self.storage.put(folder / name, f"videos/{video_id}/{name}")
+        done = {"status": "completed", "stage": "completed", "progress": 100, "completed_at": now()}
+        self._write(video_id, eta_seconds=0, preview=None, **done)
+
+    def _generation(self, video_id: str) -> Generation:
+        """The same through all steps of this process; a later process finds the files of the earlier."""
+        from sorairo.pipelines import load_bundle
+        from sorairo.pipelines.generation import Generation
+
+        if video_id not in self._generations:
+            folder = self._folder(video_id)
+            folder.mkdir(parents=True, exist_ok=True)
+            request = self._request(video_id).with_materials(lambda material: self._fetched(material, folder))
+            if request.model not in self._bundles:
+                self._bundles = {request.model: load_bundle(request.model)}
+            watch = Watch(self, video_id)
+            self._generations[video_id] = Generation(request, folder, self._bundles[request.model], watch)
+        return self._generations[video_id]
+
+    def _fetched(self, material: Material, folder: Path) -> Material:
+        copy = folder / material.path.replace("/", "+")
+        return Material(str(copy if copy.exists() else self.storage.fetch(material.path, copy)))
+
+    def _request(self, video_id: str) -> VideoRequest:
+        with self.database.reading() as session:
+            text = session.scalar(select(VideoRow.request).where(VideoRow.id == video_id))
+        if not text:  # it goes with the deletion
+            raise StoppedError
+        return VideoRequest.from_json(text)
+
+    def _folder(self, video_id: str) -> Path:
+        return self.settings.work_folder / video_id
+
+    def _write(self, video_id: str, **values: Any) -> None:
+        """Raises StoppedError where the row is not this executor's any more."""
+        mine = (VideoRow.id == video_id, VideoRow.executor == self.executor, VideoRow.status == "in_progress")
+        change = update(VideoRow).where(*mine, VideoRow.deleted_at.is_(None)).values(**values)
+        with self.database.writing.begin() as session:
+            if cast(CursorResult[Any], session.execute(change)).rowcount != 1:
+                raise StoppedError
+
+
+class Watch:
+    """Writes progress into the row, and stops the generation at the step after the row was taken away."""
+
+    def __init__(self, jobs: Jobs, video_id: str) -> None:
+        self._jobs, self._video_id = jobs, video_id
+        self._begun, self._written, self._looked = time.monotonic(), 0.0, 0.0
+        self._first: float | None = None
+        self._percent = 0.0
+        with jobs.database.reading() as session:  # what a dead worker had reached: nobody is shown less than before
+            self._shown = session.scalar(select(VideoRow.progress).where(VideoRow.id == video_id)) or 0
+
+    def __call__(self, progress: Progress) -> None:
+        low, high = PERCENT.get(progress.stage, (0, 0))
+        self._percent = max(self._percent, low + (high - low) * progress.done / progress.total)
+        moment = time.monotonic()
+        values: dict[str, Any] = {}
+        if moment - self._written >= _WRITE_EVERY_SECONDS:
+            self._written = moment
+            values = {"progress": max(self._shown, int(self._percent)), "eta_seconds": self._seconds_left(moment)}
+        if progress.preview and moment - self._looked >= _PREVIEW_EVERY_SECONDS:
+            self._looked = moment
+            values["preview"] = animation(progress.preview())
+        if values:
+            self._jobs._write(self._video_id, **values)
+        else:
+            self._jobs._request(self._video_id)
+
+    def _seconds_left(self, moment: float) -> int | None:
+        """By the pace since sampling began: what came before says nothing about it."""
+        if self._percent <= PERCENT["sampling"][0]:
+            self._begun, self._first = moment, self._percent
+            return None
+        if self._first is None:
+            self._begun, self._first = moment, self._percent
+        done = self._percent - self._first
+        return round((moment - self._begun) * (100 - self._percent) / done) if done > 0 else None

@@ -1,0 +1,116 @@
+"""API keys: made, checked, revoked. A secret is shown once and kept nowhere; no answer is kept in memory.
+
+A key is `sorairo_`, 64 bits of name and 256 bits of secret. The database has HMAC-SHA256 of the secret under this
+installation's pepper: at that length a slow hash would add nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from sorairo.config import nearest_name
+from sorairo.server import audit
+from sorairo.server.tables import Account, ApiKey, new_id, now
+
+SCOPES = ("videos.read", "videos.write", "webhooks", "admin")
+OPERATOR = "operator"  # who acts on the machine itself, without a key
+_LAST_USED_EVERY_SECONDS = 60  # not a write for every request
+_NOBODY = ApiKey(digest="0" * 64)  # compared with where no key has that name, so that both take the same time
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who sent a request, and what its key allows; ``idle``: its last use should be written down anew."""
+
+    account_id: str
+    key_id: str
+    tier: str
+    scopes: frozenset[str]
+    idle: bool = False
+
+
+def read_pepper(file: Path) -> bytes:
+    """This installation's secret, made at first use, readable by its owner only."""
+    with suppress(FileExistsError):
+        draft = file.with_name(f".{file.name}.{os.getpid()}.partial")
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as opened:
+            opened.write(secrets.token_bytes(32))
+        try:
+            os.link(draft, file)  # of two that start together, one is first, and both read whole bytes
+        finally:
+            draft.unlink()
+    return file.read_bytes()
+
+
+def open_account(session: Session, name: str, tier: str = "") -> Account:
+    """The account of that name, made if there is none, with ``tier`` if one is given."""
+    account = session.scalar(select(Account).where(Account.name == name))
+    if account is None:
+        account = Account(id=new_id("account"), name=name, tier="free")
+        session.add(account)
+    if account.created_at is None or tier not in ("", account.tier):
+        account.tier = tier or account.tier
+        audit.record(session, OPERATOR, "account.tier", account.id, tier=account.tier)
+    return account
+
+
+def create_key(
+    session: Session, pepper: bytes, account: Account, name: str, scopes: Collection[str], days: int | None = None
+) -> str:
+    """A new key's text, which is never seen again. Raises ValueError for an unknown scope."""
+    for scope in set(scopes) - set(SCOPES):
+        raise ValueError(f"scope is {scope!r}; the nearest is {nearest_name(scope, list(SCOPES))!r}")
+    secret = secrets.token_urlsafe(32)
+    key = ApiKey(id=secrets.token_hex(8), account_id=account.id, name=name, digest=_digest(pepper, secret))
+    key.scopes = " ".join(scope for scope in SCOPES if scope in scopes)
+    key.expires_at = None if days is None else now() + days * 86_400
+    session.add(key)
+    audit.record(session, OPERATOR, "key.created", key.id, account=account.id, scopes=key.scopes)
+    return f"sorairo_{key.id}_{secret}"
+
+
+def authenticate(session: Session, pepper: bytes, text: str) -> Caller | None:
+    """Whose key this is; nobody's if it is unknown, wrong, expired or revoked. Asks the database every time."""
+    _, _, rest = text.partition("sorairo_")
+    key_id, _, secret = rest.partition("_")
+    row = session.execute(select(ApiKey, Account.tier).join(Account).where(ApiKey.id == key_id)).first()
+    key, tier = row if row else (_NOBODY, "")
+    fits = hmac.compare_digest(key.digest, _digest(pepper, secret))
+    if not (fits and key.holds):
+        return None
+    idle = now() - (key.last_used_at or 0) >= _LAST_USED_EVERY_SECONDS
+    return Caller(key.account_id, key.id, tier, frozenset(key.scopes.split()), idle)
+
+
+def mark_used(session: Session, caller: Caller) -> None:
+    session.execute(update(ApiKey).where(ApiKey.id == caller.key_id).values(last_used_at=now()))
+
+
+def revoke_key(session: Session, key_id: str) -> None:
+    """From the next request on, in every process. Raises ValueError for an unknown key."""
+    key = session.get(ApiKey, key_id)
+    if key is None:
+        known = list(session.scalars(select(ApiKey.id)))
+        raise ValueError(f"key is {key_id!r}; the nearest is {nearest_name(key_id, known)!r}")
+    if key.revoked_at is None:
+        key.revoked_at = now()
+        audit.record(session, OPERATOR, "key.revoked", key.id)
+
+
+def list_keys(session: Session) -> list[tuple[ApiKey, Account]]:
+    """All keys with their accounts, oldest first."""
+    return [(key, account) for key, account in session.execute(select(ApiKey, Account).join(Account))]
+
+
+def _digest(pepper: bytes, secret: str) -> str:
+    return hmac.new(pepper, secret.encode(), hashlib.sha256).hexdigest()

@@ -1,0 +1,158 @@
+"""The videos of accounts: asked for once, listed, looked at, deleted. What is another's does not exist here.
+
+Every check and its consequence are one transaction, so that no limit is passed by asking twice at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy.orm import Session
+
+from sorairo.pipelines.request import VideoRequest
+from sorairo.server import audit
+from sorairo.server.errors import NO_RETRY, ApiError, not_found, wrong_value
+from sorairo.server.keys import Caller
+from sorairo.server.tables import Account, VideoRow, new_id, now
+from sorairo.server.tiers import Tier, check, price
+
+_LIVE = VideoRow.deleted_at.is_(None)
+
+
+@dataclass(frozen=True)
+class Order:
+    """A clip that somebody asks for: by which tool, as a request of the main path, by which model, from which video."""
+
+    tool: str
+    request: VideoRequest
+    model: str
+    remixed_from: str | None = None
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """What tells a repeated request from a new one: the caller's key, and the digest of what was sent with it."""
+
+    key: str | None = None
+    digest: str | None = None
+
+
+def submit(session: Session, caller: Caller, tier: Tier, order: Order, repeat: Repeat = Repeat()) -> VideoRow:
+    """A new row in the queue, or the one that the same request made before.
+
+    Raises:
+        ApiError: 400 over the tier's size or length, 409 a key used for something else, 429 queue or credits full.
+    """
+    session.get(Account, caller.account_id, with_for_update=True)  # one at a time for each account
+    if known := repeated(session, caller, repeat):
+        return known
+    request = order.request
+    try:
+        check(tier, request.width, request.height, request.seconds)
+    except ValueError as error:
+        raise wrong_value(error) from None
+    cost = price(request.width, request.height, request.seconds)
+    _check_quota(session, caller.account_id, tier, cost)
+    row = VideoRow(
+        id=new_id("video"), account_id=caller.account_id, sent_key=repeat.key, sent_digest=repeat.digest,
+        tool=order.tool, model=order.model, prompt=request.prompt, request=request.to_json(),
+        size=f"{request.width}x{request.height}", seconds=f"{request.seconds:g}",
+        remixed_from_video_id=order.remixed_from, priority=tier.priority, concurrent=tier.concurrent, credits=cost,
+    )  # fmt: skip
+    session.add(row)
+    audit.record(session, caller.key_id, "video.created", row.id, tool=order.tool, credits=cost)
+    return row
+
+
+def repeated(session: Session, caller: Caller, repeat: Repeat) -> VideoRow | None:
+    """The video that the same request made before. Raises ApiError 409 where the key came with another."""
+    if repeat.key is None:
+        return None
+    mine = VideoRow.account_id == caller.account_id
+    row = session.scalar(select(VideoRow).where(mine, VideoRow.sent_key == repeat.key))
+    if row and row.sent_digest != repeat.digest:
+        message = "This Idempotency-Key was used for another request."
+        raise ApiError(409, message, "Idempotency-Key", "idempotency_conflict", NO_RETRY)
+    return find(session, caller.account_id, row.id) if row else None
+
+
+def find(session: Session, account_id: str, video_id: str, finished: bool = False) -> VideoRow:
+    """Raises ApiError 404, the same for unknown, deleted and another's; and for one not finished where it must be."""
+    row = session.scalar(_of(account_id).where(VideoRow.id == video_id))
+    if row is None:
+        raise not_found("video", video_id)
+    if finished and row.status != "completed":  # on any other code clients would ask again
+        raise ApiError(404, f"Video {row.id} is {row.status}, not completed.", "video_id", "video_not_ready")
+    return row
+
+
+def page(session: Session, account_id: str, after: str | None, limit: int, order: str) -> tuple[list[VideoRow], bool]:
+    """Videos after the one with that id, and whether there are more. Raises ApiError 404 for an unknown cursor."""
+    query = _of(account_id)
+    if after is not None:
+        cursor = find(session, account_id, after).position
+        query = query.where(VideoRow.position < cursor if order == "desc" else VideoRow.position > cursor)
+    query = query.order_by(VideoRow.position.desc() if order == "desc" else VideoRow.position.asc())
+    rows = list(session.scalars(query.limit(limit + 1)))
+    return rows[:limit], len(rows) > limit
+
+
+def delete(session: Session, caller: Caller, video_id: str) -> VideoRow:
+    """Takes the video away at once; a worker that is at it notices at its next step."""
+    row = find(session, caller.account_id, video_id)
+    row.deleted_at, row.prompt, row.request, row.preview = now(), "", "", None
+    audit.record(session, caller.key_id, "video.deleted", row.id, status=row.status)
+    return row
+
+
+def next_in_line() -> Select[VideoRow]:
+    """Waiting videos in the order in which they will be made.
+
+    Higher tiers first; within a tier accounts take turns: the first of each before the second of any, counting what
+    is being made already. Accounts at their limit wait.
+    """
+    running = select(VideoRow.account_id, func.count().label("count")).where(VideoRow.status == "in_progress", _LIVE)
+    busy = running.group_by(VideoRow.account_id).subquery()
+    number = func.row_number().over(partition_by=VideoRow.account_id, order_by=VideoRow.position)
+    own = select(VideoRow.id, number.label("number")).where(VideoRow.status == "queued", _LIVE).subquery()
+    turn = own.c.number + func.coalesce(busy.c.count, 0)
+    query = select(VideoRow).join(own, own.c.id == VideoRow.id)
+    query = query.outerjoin(busy, busy.c.account_id == VideoRow.account_id).where(turn <= VideoRow.concurrent)
+    return query.order_by(VideoRow.priority.desc(), turn, VideoRow.position)
+
+
+def queue_position(session: Session, row: VideoRow) -> int | None:
+    """How many are made before it, plus one; for those whose account is at its limit all that came earlier count."""
+    if row.status != "queued":
+        return None
+    line = list(session.scalars(next_in_line().with_only_columns(VideoRow.id)))
+    if row.id in line:
+        return line.index(row.id) + 1
+    same, earlier = VideoRow.priority == row.priority, VideoRow.position < row.position
+    before = or_(VideoRow.priority > row.priority, and_(same, earlier))
+    return 1 + (session.scalar(select(func.count()).where(VideoRow.status == "queued", _LIVE, before)) or 0)
+
+
+def credits_used(session: Session, account_id: str) -> int:
+    """In this month (UTC). What failed, or was deleted before it was finished, costs nothing."""
+    month = datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0).timestamp()
+    mine = and_(VideoRow.account_id == account_id, VideoRow.created_at >= int(month))
+    paid = and_(VideoRow.status != "failed", or_(_LIVE, VideoRow.completed_at.is_not(None)))
+    return session.scalar(select(func.sum(VideoRow.credits)).where(mine, paid)) or 0
+
+
+def _of(account_id: str) -> Select[VideoRow]:
+    return select(VideoRow).where(VideoRow.account_id == account_id, _LIVE)
+
+
+def _check_quota(session: Session, account_id: str, tier: Tier, cost: int) -> None:
+    mine = and_(VideoRow.account_id == account_id, VideoRow.status == "queued", _LIVE)
+    if (session.scalar(select(func.count()).where(mine)) or 0) >= tier.waiting:
+        message = f"{tier.waiting} videos of this account are waiting already; ask again when one is done."
+        raise ApiError(429, message, None, "queue_full", {"retry-after": "10", **NO_RETRY})
+    left = tier.credits - credits_used(session, account_id)
+    if cost > left:
+        message = f"This video costs {cost} credits and {left} are left this month."
+        raise ApiError(429, message, None, "insufficient_quota", NO_RETRY)

@@ -1,0 +1,80 @@
+"""One command that serves: the web process, and workers as processes of their own that are started again when they die.
+
+A worker that a video kills takes nothing else with it. Never opens an address but the one it is given.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import asdict
+
+import click
+import uvicorn
+from sqlalchemy import func, select
+
+from sorairo.server.access import Service
+from sorairo.server.app import create_app
+from sorairo.server.database import Database, open_installation
+from sorairo.server.keys import SCOPES, create_key, open_account, read_pepper
+from sorairo.server.settings import Settings
+from sorairo.server.tables import ApiKey
+
+_RESTART_AFTER_SECONDS = 1.0
+
+
+def run(settings: Settings, host: str, port: int, num_workers: int) -> None:
+    """Serves until it is told to stop; what is under way then goes on at the next start."""
+    database = open_installation(settings.library_url)
+    app = create_app(Service.of(settings, database))
+    config = uvicorn.Config(app, host, port, log_level="warning", timeout_graceful_shutdown=5)
+    socket = config.bind_socket()
+    socket.listen()  # whoever reads the address may knock at once
+    name, number = socket.getsockname()[:2]
+    click.echo(f"http://{name}:{number}/v1")
+    if first := first_key(settings, database):
+        click.echo(f"admin key, shown this once: {first}")
+    sys.stdout.flush()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises it again when it has closed
+    with Workers(settings, num_workers):
+        uvicorn.Server(config).run([socket])
+
+
+def first_key(settings: Settings, database: Database) -> str | None:
+    """A key with every scope, if the installation has none yet."""
+    with database.writing.begin() as session:
+        if session.scalar(select(func.count()).select_from(ApiKey)):
+            return None
+        account = open_account(session, "operator", "operator")
+        return create_key(session, read_pepper(settings.pepper_file), account, "first", SCOPES)
+
+
+class Workers:
+    """Worker processes, kept alive while the block lasts."""
+
+    def __init__(self, settings: Settings, number: int) -> None:
+        self._command = [sys.executable, "-m", "sorairo.server.worker", json.dumps(asdict(settings), default=str)]
+        self._stopping = threading.Event()
+        self._threads = [threading.Thread(target=self._keep) for _ in range(number)]
+
+    def __enter__(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _keep(self) -> None:
+        while not self._stopping.is_set():
+            process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL)
+            while process.poll() is None and not self._stopping.wait(0.2):
+                pass
+            if process.poll() is None:
+                process.terminate()
+                process.wait()
+            self._stopping.wait(_RESTART_AFTER_SECONDS)

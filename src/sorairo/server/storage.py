@@ -1,0 +1,63 @@
+"""Finished clips, their pictures and uploads, in a folder or wherever fsspec reaches. Never decides who may read.
+
+A clip's files are under ``videos/ID/``, uploads under ``uploads/ID/``; the library says which of them are whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import fsspec  # type: ignore[import-untyped]
+
+CHUNK_BYTES = 2**18
+
+
+VARIANTS = {
+    "video": ("video.mp4", "video/mp4"),
+    "thumbnail": ("thumbnail.webp", "image/webp"),
+    "spritesheet": ("spritesheet.jpg", "image/jpeg"),
+}
+"""What can be downloaded of a video: the file's name in the storage, and its media type."""
+
+
+class Storage:
+    """Files by their names such as ``videos/video_1/video.mp4``; ``url``: a folder, or s3://bucket/folder."""
+
+    def __init__(self, url: str) -> None:
+        self._filesystem, self._root = fsspec.core.url_to_fs(url, auto_mkdir=True, use_listings_cache=False)
+
+    def put(self, source: Path, name: str) -> None:
+        """Copies a file in. Whoever does so tells nobody of it before it has returned."""
+        self._filesystem.put_file(str(source), self._path(name))
+
+    def fetch(self, name: str, target: Path) -> Path:
+        self._filesystem.get_file(self._path(name), str(target))
+        return target
+
+    def size(self, name: str) -> int:
+        """Bytes of a file. Raises FileNotFoundError."""
+        return int(self._filesystem.size(self._path(name)))
+
+    def read(self, name: str, start: int, stop: int) -> Iterator[bytes]:
+        """The bytes from ``start`` to before ``stop``, in pieces."""
+        with self._filesystem.open(self._path(name), "rb") as file:
+            file.seek(start)
+            while start < stop and (piece := file.read(min(CHUNK_BYTES, stop - start))):
+                start += len(piece)
+                yield piece
+
+    def remove(self, folder: str) -> None:
+        """A folder with all in it, if it is there."""
+        path = self._path(folder)
+        if self._filesystem.exists(path):
+            self._filesystem.rm(path, recursive=True)
+
+    def check(self) -> None:
+        """Raises whatever the file system does when it cannot be reached."""
+        self._filesystem.exists(self._root)
+
+    def _path(self, name: str) -> Any:
+        assert ".." not in name.split("/"), name
+        return f"{self._root}/{name}"

@@ -1,0 +1,62 @@
+"""What an account may ask for: sizes, lengths, how many at once, how much in a month. Data only; never counts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sorairo.config import load_toml, nearest_name
+
+# One credit is this many pixel-seconds, by which a square clip of 480 pixels and 5 s costs 20, as it did at Sora.
+PIXEL_SECONDS_PER_CREDIT = 480 * 480 * 5 / 20
+
+
+@dataclass(frozen=True)
+class Tier:
+    """Limits of an account; ``priority``: higher is served first; ``credits`` in a calendar month (UTC)."""
+
+    concurrent: int
+    waiting: int
+    pixels: int
+    seconds: float
+    credits: int
+    priority: int = 0
+
+
+@dataclass(frozen=True)
+class Tiers:
+    """All tiers by name; an installation's own file replaces the ones it names."""
+
+    free: Tier = Tier(concurrent=1, waiting=3, pixels=854 * 480, seconds=5, credits=100)
+    plus: Tier = Tier(concurrent=2, waiting=10, pixels=1280 * 720, seconds=10, credits=1_000, priority=1)
+    pro: Tier = Tier(concurrent=5, waiting=50, pixels=1920 * 1088, seconds=20, credits=10_000, priority=2)
+    red_team: Tier = Tier(concurrent=5, waiting=500, pixels=1920 * 1088, seconds=20, credits=100_000, priority=2)
+    operator: Tier = Tier(concurrent=5, waiting=1000, pixels=1920 * 1088, seconds=120, credits=10**9, priority=3)
+
+    def named(self, name: str) -> Tier:
+        """Raises ValueError with the nearest name."""
+        known: Mapping[str, Tier] = vars(self)
+        if name.replace("-", "_") not in known:
+            raise ValueError(f"tier is {name!r}; the nearest is {nearest_name(name, list(known))!r}")
+        return known[name.replace("-", "_")]
+
+
+def load_tiers(folder: Path) -> Tiers:
+    """The installation's ``tiers.toml``, or the defaults. Raises ValueError naming the file and the key."""
+    file = folder / "tiers.toml"
+    return load_toml(Tiers, file) if file.exists() else Tiers()
+
+
+def price(width: int, height: int, seconds: float) -> int:
+    """Credits of one clip."""
+    return max(1, math.ceil(width * height * seconds / PIXEL_SECONDS_PER_CREDIT))
+
+
+def check(tier: Tier, width: int, height: int, seconds: float) -> None:
+    """Raises ValueError of one line where a clip is larger or longer than the tier allows."""
+    if width * height > tier.pixels:
+        raise ValueError(f"size is {width}x{height}; this account's clips have at most {tier.pixels} pixels a frame")
+    if seconds > tier.seconds:
+        raise ValueError(f"seconds is {seconds:g}; this account's clips last at most {tier.seconds:g}")

@@ -1,0 +1,175 @@
+"""The worker: takes videos from the line one after another, and sees to those that dead workers left.
+
+The line is a query over the library, which knows tiers, limits and turns; DBOS keeps the steps of what was taken. Each
+worker has a name of its own, kept by a lock file, so that one that starts again goes on with what it was at; what a
+worker leaves that does not come back is taken over by another.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import IO, Any
+
+from dbos import DBOS, DBOSConfig, SetWorkflowID
+from sqlalchemy import select
+
+from sorairo.server.database import open_installation, serialise
+from sorairo.server.jobs import FAILED, Jobs, Outcome
+from sorairo.server.library import next_in_line
+from sorairo.server.settings import Settings
+from sorairo.server.tables import LOST_AFTER_SECONDS, VideoRow, WebhookEndpoint, WorkerRow
+from sorairo.server.webhooks import RETRY_AFTER_SECONDS, event, send
+
+log = logging.getLogger(__name__)
+
+_IDLE_SECONDS, _HEARTBEAT_SECONDS = 0.25, 5.0
+
+
+class Worker:
+    """One process of it: DBOS is one for each process."""
+
+    def __init__(self, settings: Settings) -> None:
+        settings.work_folder.mkdir(parents=True, exist_ok=True)
+        self._lock, self.executor = claim_name(settings.folder)
+        self.settings, self.database = settings, open_installation(settings.library_url)
+        self.jobs = Jobs(settings, self.database, self.executor)
+        self._stopping, self._active = threading.Event(), set[str]()
+        self._make, self._deliver = self._workflows()
+
+    def run(self, parent: int | None = None) -> None:
+        """Until SIGTERM or SIGINT, or the ``parent`` is gone. A job under way then goes on in the next worker."""
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, lambda *_: self._stopping.set())
+        DBOS.launch()
+        beaten = 0.0
+        while not self._stopping.wait(_IDLE_SECONDS) and parent in (None, os.getppid()):
+            if time.monotonic() - beaten >= _HEARTBEAT_SECONDS:
+                beaten = time.monotonic()
+                self._beat()
+                self._rescue()
+            if not self._active and (video_id := self._claim()):
+                self._active.add(video_id)
+                with SetWorkflowID(video_id):
+                    DBOS.start_workflow(self._make, video_id)
+        for video_id in self._active:
+            self.jobs.give_back(video_id)
+        os._exit(0)  # a step in a thread would be waited for
+
+    def _workflows(self) -> tuple[Any, Any]:
+        """Registers with DBOS what it keeps the steps of. The version of the application is fixed: by default it is a
+        hash of the code, and a new release would leave old jobs alone."""
+        config = DBOSConfig(name="sorairo", system_database_url=self.settings.jobs_url, executor_id=self.executor,
+                            application_version="1", log_level="WARNING")  # fmt: skip
+        DBOS(config=config)
+        running = threading.Lock()
+
+        @DBOS.workflow(name="make_video")
+        def make(video_id: str) -> None:
+            with running:  # one at a time, also of those that DBOS brings back
+                self._active.add(video_id)
+                try:
+                    self._make_video(video_id)
+                finally:
+                    self._active.discard(video_id)
+
+        @DBOS.workflow(name="deliver")
+        def deliver(endpoint_id: str, kind: str, video_id: str, at: int) -> None:
+            for seconds in RETRY_AFTER_SECONDS:
+                DBOS.sleep(seconds)
+                if DBOS.run_step({"name": "send"}, self._send, endpoint_id, kind, video_id, at):
+                    return
+
+        return make, deliver
+
+    def _make_video(self, video_id: str) -> None:
+        """Always the same steps, as DBOS knows them by their numbers; those that were finished are not run again."""
+        hindrance, outcome = self.jobs.begin(video_id), Outcome()
+        for step in self.jobs.steps:
+            outcome = DBOS.run_step({"name": step}, self.jobs.run, step, video_id, outcome or hindrance)
+        DBOS.run_step({"name": "end"}, self.jobs.end, video_id, outcome)
+        for endpoint_id, kind, at in DBOS.run_step({"name": "announce"}, self._receivers, video_id):
+            with SetWorkflowID(f"{video_id} {kind} {endpoint_id}"):
+                DBOS.start_workflow(self._deliver, endpoint_id, kind, video_id, at)
+
+    def _receivers(self, video_id: str) -> list[tuple[str, str, int]]:
+        """Endpoint, event and time for each address that is told what became of a video."""
+        with self.database.reading() as session:
+            row = session.scalars(select(VideoRow).where(VideoRow.id == video_id)).one()
+            kind, at = f"video.{row.status}", row.completed_at or 0
+            endpoints = session.scalars(select(WebhookEndpoint).where(WebhookEndpoint.account_id == row.account_id))
+            told = [endpoint.id for endpoint in endpoints if kind in endpoint.event_types.split()]
+        return [(endpoint_id, kind, at) for endpoint_id in told if not row.deleted_at]
+
+    def _send(self, endpoint_id: str, kind: str, video_id: str, at: int) -> bool:
+        """Whether no more is to be sent: it arrived, or the address is not there any more."""
+        with self.database.reading() as session:
+            endpoint = session.scalar(select(WebhookEndpoint).where(WebhookEndpoint.id == endpoint_id))
+        if endpoint is None:
+            return True
+        try:
+            status = send(endpoint, event(endpoint, kind, video_id, at), private=self.settings.private_webhooks)
+            return 200 <= status < 300
+        except (OSError, ValueError) as error:
+            log.warning("%s is not reached: %s", endpoint_id, error)
+            return False
+
+    def _claim(self) -> str | None:
+        """The next video in the line, now this worker's."""
+        with self.database.reading() as session:
+            if session.scalar(next_in_line().limit(1)) is None:
+                return None
+        with self.database.writing.begin() as session:
+            serialise(session, "line")
+            row = session.scalar(next_in_line().limit(1))
+            if row is None:
+                return None
+            row.status, row.executor = "in_progress", self.executor
+            return row.id
+
+    def _beat(self) -> None:
+        with self.database.writing.begin() as session:
+            session.merge(WorkerRow(executor=self.executor, seen_at=time.time()))
+
+    def _rescue(self) -> None:
+        """Videos of dead workers are taken over; those that were taken from the line and never begun go back."""
+        alive = select(WorkerRow.executor).where(WorkerRow.seen_at > time.time() - LOST_AFTER_SECONDS)
+        orphaned = VideoRow.executor.not_in(alive) | (VideoRow.executor == self.executor)
+        with self.database.reading() as session:
+            lost = set(session.scalars(select(VideoRow.id).where(VideoRow.status == "in_progress", orphaned)))
+        for video_id in lost - self._active:
+            status = DBOS.get_workflow_status(video_id)
+            if status is None:
+                with self.database.writing.begin() as session:
+                    session.scalars(select(VideoRow).where(VideoRow.id == video_id)).one().status = "queued"
+            elif status.status == "PENDING" and status.executor_id != self.executor:
+                log.warning("%s is taken over from %s", video_id, status.executor_id)
+                DBOS.resume_workflow(video_id)
+            elif status.status in ("ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"):
+                self.jobs.end(video_id, FAILED)
+
+
+def claim_name(folder: Path) -> tuple[IO[bytes], str]:
+    """The first name that no living worker of this machine's folder has, and the lock that keeps it."""
+    number = 0
+    while True:
+        lock = open(folder / f"worker-{number}.lock", "ab")  # noqa: SIM115 (held as long as the worker lives)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return lock, f"{socket.gethostname()}-{number}"
+        except BlockingIOError:
+            lock.close()
+            number += 1
+
+
+if __name__ == "__main__":  # how a server starts its workers
+    server, values = os.getppid(), json.loads(sys.argv[1])
+    Worker(Settings(**values | {"folder": Path(values["folder"])})).run(server)

@@ -1,0 +1,155 @@
+"""Trains the upscaler: `python -m sorairo.training.upscaler_loop recipes/upscaler.toml FOLDER`.
+
+Goes on where it stopped. Never touches the models that make video.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from sorairo.checkpoint import save_tensors
+from sorairo.config import load_toml
+from sorairo.data.upscaler_pairs import NUM_LARGE, Crops, PairCrops, PairsConfig, write_pairs
+from sorairo.media import new_file
+from sorairo.models.precision import autocast
+from sorairo.models.upscaler import Upscaler, UpscalerConfig, bicubic
+from sorairo.pipelines.bundle import default_device, load_bundle
+from sorairo.pipelines.finishing import SETTINGS_FILE, UPSCALER, WEIGHTS_FILE
+from sorairo.training.journal import Journal, Noted, require_tensorboard
+from sorairo.training.optimizers import MovingAverage, Optimizers
+from sorairo.training.parallel import CPU, Alarm, Workers
+from sorairo.training.prefetch import batches
+from sorairo.training.recipe import Schedule
+from sorairo.training.state import TrainingState
+from sorairo.training.vae_loop import MAX_GRADIENT_NORM, gradient_error
+
+SOFTNESS = 0.01  # of the absolute error near zero: about one grey level, in units of [-1, 1]
+STEPS_PER_GAIN = 10  # the decibels gained over bicubic interpolation, which cost some time, are told this seldom
+
+
+@dataclass(frozen=True)
+class UpscalerRecipe:
+    """One training from nothing to an upscaler; weights of losses stand beside the absolute error.
+
+    ``autoencoder``: the model whose autoencoder the small frames go through.
+    """
+
+    schedule: Schedule = field(default_factory=lambda: Schedule(steps=3000, decay_steps=1500))
+    model: UpscalerConfig = field(default_factory=UpscalerConfig)
+    pairs: PairsConfig = field(default_factory=PairsConfig)
+    autoencoder: str = "sorairo-base"
+    batch_size: int = 4
+    crop_side: int = 24
+    gradient_weight: float = 0.5
+    motion_weight: float = 0.5
+    seed: int = 0
+    bfloat16: bool = True
+    minutes_per_checkpoint: float = 3.0
+    seconds_per_line: float = 15.0
+
+    def __post_init__(self) -> None:
+        shapes = [self.pairs.shape(index) for index in range(len(self.pairs.sizes))]
+        largest = min(min(shape.height, shape.width) for shape in shapes)
+        if not 1 <= self.crop_side <= largest:
+            raise ValueError(f"crop_side is {self.crop_side}; the largest that fits every clip is {largest}")
+
+
+def train_upscaler(recipe: UpscalerRecipe, folder: Path) -> Path:
+    """Makes the pairs, trains, and returns the folder of the upscaler. Safe to kill and to repeat.
+
+    Raises:
+        ValueError: the folder holds another training. OSError: the disk is full. DivergedError: the loss is not finite.
+    """
+    require_tensorboard()
+    torch.set_flush_denormal(True)
+    vae = load_bundle(recipe.autoencoder, CPU).video_vae
+    pairs = write_pairs(recipe.pairs, folder / "pairs", vae, _print_progress)
+    crops = PairCrops(pairs, recipe.pairs.clean_share, recipe.batch_size, recipe.crop_side, recipe.seed)
+    return UpscalerTrainer(recipe, folder, crops).run()
+
+
+class UpscalerTrainer:
+    """Everything one training of an upscaler holds. One process does it."""
+
+    def __init__(self, recipe: UpscalerRecipe, folder: Path, crops: PairCrops) -> None:
+        torch.manual_seed(recipe.seed)
+        self.recipe, self.folder, self.crops, self.device = recipe, folder, crops, default_device()
+        self.model = Upscaler(recipe.model).to(self.device)
+        optimizers = Optimizers(self.model, recipe.schedule, ("heads",), recipe.bfloat16)
+        average = MovingAverage(self.model, recipe.schedule.ema_decay)
+        self.state = TrainingState(folder / "upscaler", self.model, optimizers, average, Workers(device=self.device))
+
+    def run(self) -> Path:
+        """Trains up to the recipe's last step and returns the folder of the averaged weights."""
+        recipe, steps = self.recipe, range(self.state.restore(), self.recipe.schedule.steps)
+        saving = Alarm(recipe.minutes_per_checkpoint, self.state.workers)
+        with Journal(self.folder, "upscaler", steps, recipe.seconds_per_line) as journal:
+            for step, crops in zip(steps, batches(self.crops.draw, steps, self.device), strict=True):
+                journal.add(step, self._step(step, crops))
+                if saving.rings():
+                    self.state.save(step + 1)
+        if steps:
+            self.state.save(steps.stop)
+        self.model.load_state_dict(self.state.average.weights)
+        write_upscaler(self.folder / UPSCALER, self.model, {"recipe": asdict(recipe)})
+        return self.folder / UPSCALER
+
+    def _step(self, step: int, crops: Crops) -> Noted:
+        small, large = crops.small.to(self.device), crops.large.to(self.device)
+        with autocast(self.device, self.recipe.bfloat16):
+            made = self.model(small, crops.scale, num_last=NUM_LARGE).float()
+        loss = upscaling_loss(made, large, self.recipe.gradient_weight, self.recipe.motion_weight)
+        loss.backward()  # type: ignore[no-untyped-call]
+        for parameter in self.model.parameters():
+            # The other scale's head took no part; without gradients it would have no state to save and restore.
+            parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), MAX_GRADIENT_NORM)
+        self.state.optimizers.step(step)
+        self.state.average.update(self.model, step)
+        numbers = {"loss": loss.detach()}
+        if step % STEPS_PER_GAIN == 0:
+            plain = bicubic(small[:, :, -NUM_LARGE:], crops.scale) - large
+            numbers["gain"] = 10 * torch.log10(plain.square().mean() / (made.detach() - large).square().mean())
+        return Noted(len(small), numbers)
+
+
+def upscaling_loss(made: Tensor, large: Tensor, gradient_weight: float, motion_weight: float) -> Tensor:
+    """Absolute error of videos [b 3 t h w], rounded near zero (Charbonnier et al. 1994), that of differences between
+    neighbours, which keeps edges sharp, and that of differences in time, which keeps them steady."""
+    error = made - large
+    absolute = (error.square() + SOFTNESS**2).sqrt().mean() - SOFTNESS
+    return absolute + gradient_weight * gradient_error(made, large) + motion_weight * error.diff(dim=2).abs().mean()
+
+
+def write_upscaler(folder: Path, upscaler: Upscaler, facts: dict[str, object]) -> None:
+    """Writes what `sorairo.pipelines.finishing.load_upscaler` reads; weights in float16."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_tensors(folder / WEIGHTS_FILE, {name: value.half() for name, value in upscaler.state_dict().items()}, facts)
+    with new_file(folder / SETTINGS_FILE) as temporary:
+        temporary.write_text(json.dumps(asdict(upscaler.config), indent=1) + "\n")
+
+
+def _print_progress(stage: str, done: int, total: int) -> None:
+    if done % max(1, total // 20) == 0:
+        print(f"{stage} {done}/{total}", flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Trains what a recipe says in a folder and prints where the upscaler is."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("recipe", type=Path)
+    parser.add_argument("folder", type=Path)
+    given = parser.parse_args(arguments)
+    given.folder.mkdir(parents=True, exist_ok=True)
+    print(train_upscaler(load_toml(UpscalerRecipe, given.recipe), given.folder))
+
+
+if __name__ == "__main__":
+    main()

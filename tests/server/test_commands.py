@@ -1,0 +1,112 @@
+"""The operator's commands, without a server: keys that are made, listed and revoked, and an audit that tells."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import create_engine, text
+from tests.server.conftest import Database
+
+from sorairo.server.commands import COMMANDS, settings_of
+from sorairo.server.keys import authenticate, read_pepper
+from sorairo.server.serving import Workers, first_key
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    group = click.Group("sorairo", commands={command.name or "": command for command in COMMANDS})
+
+    def invoke(*arguments: str) -> Result:
+        return CliRunner().invoke(group, [*arguments, "--folder", str(tmp_path / "own")], standalone_mode=False)
+
+    return invoke
+
+
+def test_loading_the_commands_loads_nothing_heavy() -> None:
+    heavy = "fastapi", "sqlalchemy", "dbos", "torch", "numpy", "uvicorn"
+    program = f"import sorairo.server.commands, sys; assert not {{*sys.modules}} & {{*{heavy!r}}}"
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_the_web_process_loads_no_torch() -> None:
+    program = "import sorairo.server.serving, sys; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_every_command_explains_itself(command: click.Command) -> None:
+    commands = command.commands.values() if isinstance(command, click.Group) else [command]
+    for each in commands:
+        assert each.help
+        assert all(option.help for option in each.params if isinstance(option, click.Option))
+
+
+def test_a_key_is_made_listed_and_revoked(run: Run) -> None:
+    key = run("keys", "create", "alice", "--tier", "plus", "--name", "laptop", "--days", "1").stdout.strip()
+    key_id = key.split("_")[1]
+    (line,) = run("keys", "list").stdout.splitlines()
+    assert line == f"{key_id}  alice  plus  holds  videos.read videos.write webhooks  laptop"
+    assert run("keys", "revoke", key_id).exit_code == 0
+    assert "  over  " in run("keys", "list").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["keys", "create", "alice", "--tier", "gold"], "tier is 'gold'; the nearest is"),
+        (["keys", "create", "alice", "--scope", "all"], "scope is 'all'; the nearest is"),
+        (["keys", "revoke", "none"], "key is 'none'; the nearest is 'none'"),
+    ],
+)
+def test_a_mistake_is_one_line_and_changes_nothing(run: Run, arguments: list[str], words: str) -> None:
+    result = run(*arguments)
+    assert isinstance(result.exception, ValueError)
+    assert words in str(result.exception)
+    assert run("keys", "list").stdout == ""
+
+
+def test_the_audit_tells_and_notices(run: Run, tmp_path: Path) -> None:
+    run("keys", "create", "alice")
+    result = run("audit")
+    assert [line.split("  ")[3] for line in result.stdout.splitlines()] == ["account.tier", "key.created"]
+    assert result.return_value == 0
+    engine = create_engine(f"sqlite:///{tmp_path / 'own' / 'library.sqlite'}")
+    with engine.begin() as connection:
+        connection.execute(text("DROP TRIGGER audit_UPDATE"))
+        connection.execute(text("UPDATE audit SET actor = 'nobody' WHERE position = 1"))
+    engine.dispose()
+    result = run("audit")
+    assert result.return_value == 1
+    assert "line 1 does not follow" in result.stderr
+
+
+def test_the_folder_is_nobody_elses(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path / "own")
+    assert settings.folder.stat().st_mode & 0o077 == 0
+    assert settings.library_url == f"sqlite:///{tmp_path}/own/library.sqlite"
+    assert settings_of(tmp_path / "own", database_url="postgresql://a/b").jobs_url == "postgresql://a/b"
+
+
+def test_the_first_key_is_shown_once(tmp_path: Path, database: Database) -> None:
+    settings = settings_of(tmp_path)
+    key = first_key(settings, database)
+    assert key
+    assert first_key(settings, database) is None
+    with database.reading() as session:
+        caller = authenticate(session, read_pepper(settings.pepper_file), key)
+    assert caller
+    assert (caller.tier, "admin" in caller.scopes) == ("operator", True)
+
+
+def test_a_worker_that_cannot_live_does_not_keep_the_server_from_stopping(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, database_url="nonsense://")
+    with Workers(settings, 2):
+        pass

@@ -1,0 +1,73 @@
+"""The line of waiting videos: higher tiers first, then turn by turn, and nobody over the limit."""
+
+from __future__ import annotations
+
+from sqlalchemy import update
+
+from sorairo.pipelines import VideoRequest
+from sorairo.server.database import Sessions
+from sorairo.server.keys import Caller, open_account
+from sorairo.server.library import Order, credits_used, delete, next_in_line, queue_position, submit
+from sorairo.server.tables import VideoRow
+from sorairo.server.tiers import Tier
+
+TIER = Tier(concurrent=2, waiting=9, pixels=10**6, seconds=9, credits=10**6)
+
+
+def ask(sessions: Sessions, account: str, tier: Tier = TIER) -> str:
+    with sessions.begin() as session:
+        caller = Caller(open_account(session, account).id, "key", "free", frozenset())
+        return submit(session, caller, tier, Order("create", VideoRequest(account), "tiny")).id
+
+
+def line(sessions: Sessions) -> list[str]:
+    """The prompts, which are the accounts' names."""
+    with sessions() as session:
+        return [row.prompt for row in session.scalars(next_in_line())]
+
+
+def begin(sessions: Sessions, video_id: str) -> None:
+    with sessions.begin() as session:
+        session.execute(update(VideoRow).where(VideoRow.id == video_id).values(status="in_progress"))
+
+
+def test_accounts_take_turns(sessions: Sessions) -> None:
+    for account in ("alice", "alice", "alice", "bob", "carol", "bob"):
+        ask(sessions, account)
+    assert line(sessions) == ["alice", "bob", "carol", "alice", "bob"]
+
+
+def test_what_is_being_made_counts_as_a_turn_and_for_the_limit(sessions: Sessions) -> None:
+    first = ask(sessions, "alice")
+    for account in ("alice", "alice", "bob"):
+        ask(sessions, account)
+    begin(sessions, first)
+    assert line(sessions) == ["bob", "alice"]
+
+
+def test_higher_tiers_go_first(sessions: Sessions) -> None:
+    ask(sessions, "alice")
+    ask(sessions, "bob", Tier(1, 9, 10**6, 9, 10**6, priority=1))
+    assert line(sessions) == ["bob", "alice"]
+
+
+def test_the_place_in_the_line_is_told(sessions: Sessions) -> None:
+    ids = [ask(sessions, account) for account in ("alice", "alice", "alice", "bob")]
+    with sessions() as session:
+        rows = {row.id: row for row in session.query(VideoRow)}
+        assert [queue_position(session, rows[video_id]) for video_id in ids] == [1, 3, 3, 2]
+    begin(sessions, ids[0])
+    with sessions() as session:
+        assert queue_position(session, session.query(VideoRow).filter_by(id=ids[0]).one()) is None
+
+
+def test_only_what_is_finished_or_will_be_costs(sessions: Sessions) -> None:
+    ids = [ask(sessions, "alice") for _ in range(4)]
+    with sessions.begin() as session:
+        caller = Caller(open_account(session, "alice").id, "key", "free", frozenset())
+        each = credits_used(session, caller.account_id) // 4
+        session.execute(update(VideoRow).where(VideoRow.id == ids[0]).values(status="failed"))
+        delete(session, caller, ids[1])
+        session.execute(update(VideoRow).where(VideoRow.id == ids[2]).values(status="completed", completed_at=1))
+        delete(session, caller, ids[2])
+        assert credits_used(session, caller.account_id) == 2 * each
