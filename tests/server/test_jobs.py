@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,7 @@ from sqlalchemy import update
 from sorairo.pipelines import Progress, VideoRequest
 from sorairo.pipelines.request import Anchor, Material, Scene
 from sorairo.provenance import verify
-from sorairo.server import gates
 from sorairo.server.access import Service
-from sorairo.server.gates import Decision
 from sorairo.server.jobs import Jobs, StoppedError, Watch
 from sorairo.server.keys import Caller, open_account
 from sorairo.server.library import Order, delete, find, submit
@@ -159,26 +157,27 @@ def test_of_two_workers_the_later_one_publishes(service: Service, caller: Caller
     assert make(quick, video_id) == {}
 
 
-def test_a_refused_prompt_is_a_failed_video(service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_balls(texts: Mapping[str, str]) -> Decision:
-        return Decision("ball" not in " ".join(texts.values()), texts, "balls are not made")
-
-    monkeypatch.setattr(gates, "check_prompt", no_balls)
-    scenes = (Scene(0.5, "a red ball"),)
-    jobs, video_id = jobs_of(service), ask(service, caller, prompt="a cube", scenes=scenes)
+@pytest.mark.parametrize("where", ["prompt", "scenes"])
+def test_a_refused_text_is_a_failed_video(service: Service, caller: Caller, where: str) -> None:
+    fields = {"prompt": "a naked woman"} if where == "prompt" else {"scenes": (Scene(0.5, "a naked woman"),)}
+    jobs, video_id = jobs_of(service), ask(service, caller, **fields)
     outcome = make(jobs, video_id)
     jobs.end(video_id, outcome)
     row = row_of(service, caller, video_id)
-    assert (row.status, row.error_code, row.error_message) == ("failed", "moderation_blocked", "balls are not made")
+    assert (row.status, row.error_code) == ("failed", "moderation_blocked")
+    assert where in (row.error_message or "")
+    assert "leave out nudity" in (row.error_message or "")
+    with pytest.raises(FileNotFoundError):
+        service.storage.size(f"videos/{video_id}/video.mp4")
 
 
 def test_a_rewritten_prompt_is_what_is_made(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def cubes(texts: Mapping[str, str]) -> Decision:
-        return Decision(True, {name: text.replace("ball", "cube") for name, text in texts.items()})
+    def cubes(request: VideoRequest, _context: object) -> tuple[VideoRequest, None]:
+        return replace(request, prompt="a red cube"), None
 
-    monkeypatch.setattr(gates, "check_prompt", cubes)
+    monkeypatch.setattr("sorairo.server.jobs.apply_policy", cubes)
     jobs, video_id = jobs_of(service), ask(service, caller)
     assert make(jobs, video_id) == {}
     assert row_of(service, caller, video_id).prompt == "a red ball"

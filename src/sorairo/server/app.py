@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import sorairo
-from sorairo.server import endpoints, errors, gates, routes
+from sorairo.server import endpoints, errors, routes
 from sorairo.server.access import Service
 from sorairo.server.schemas import ErrorEnvelope
 from sorairo.server.tables import LOST_AFTER_SECONDS, VideoRow, WorkerRow
@@ -97,7 +97,7 @@ def _route(scope: Scope) -> str:
 
 def _health(service: Service) -> Response:
     """200 where videos can be asked for. Whether a worker lives is told, not judged."""
-    state: dict[str, Any] = {"version": sorairo.__version__, "policy": gates.POLICY}
+    state: dict[str, Any] = {"version": sorairo.__version__}
     try:
         service.storage.check()
         return JSONResponse(state | {"status": "ok", "counts": _counts(service)})

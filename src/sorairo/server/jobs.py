@@ -11,24 +11,21 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from sqlalchemy import CursorResult, case, select, update
 
+from sorairo.pipelines import GenerationError, ModelBundle, RefusedError, load_bundle
+from sorairo.pipelines.generation import Generation
+from sorairo.pipelines.policy import apply_policy, standard_context
 from sorairo.pipelines.progress import Progress
 from sorairo.pipelines.request import Material, VideoRequest
-from sorairo.server import gates
 from sorairo.server.database import Database
 from sorairo.server.pictures import animation, write_pictures
 from sorairo.server.settings import Settings
 from sorairo.server.storage import VARIANTS, Storage
 from sorairo.server.tables import VideoRow, now
-
-if TYPE_CHECKING:
-    from sorairo.pipelines import ModelBundle
-    from sorairo.pipelines.generation import Generation
 
 log = logging.getLogger(__name__)
 
@@ -37,16 +34,19 @@ Outcome = dict[str, str]
 
 STOPPED = "stopped"
 FAILED = {"code": "server_error", "message": "The server failed at this video; its log says why."}
-PERCENT = {"loading": (0, 3), "text": (3, 5), "sampling": (5, 80), "decoding": (80, 97), "signing": (97, 99)}
+PERCENT = {
+    "loading": (0, 2),
+    "policy": (2, 3),
+    "text": (3, 5),
+    "sampling": (5, 80),
+    "decoding": (80, 97),
+    "signing": (97, 99),
+}
 _WRITE_EVERY_SECONDS, _PREVIEW_EVERY_SECONDS = 0.25, 1.0
 
 
 class StoppedError(Exception):
     """The video is deleted, or another worker has it."""
-
-
-class RefusedError(Exception):
-    """The policy says no; the text is for the user."""
 
 
 class Jobs:
@@ -92,10 +92,10 @@ class Jobs:
         except ValueError as error:
             reason = str(error).replace(f"{self._folder(video_id)}/", "")
             return {"code": "invalid_request", "message": reason}
-        except Exception as error:
+        except GenerationError as error:
+            return {"code": "generation_failed", "message": str(error)}
+        except Exception:
             log.exception("step %s of %s failed", step, video_id)
-            if type(error).__name__ == "GenerationError":
-                return {"code": "generation_failed", "message": str(error)}
             return FAILED
 
     def end(self, video_id: str, outcome: Outcome) -> None:
@@ -116,16 +116,13 @@ class Jobs:
             self._write(video_id, attempts=VideoRow.attempts - 1)
 
     def _check(self, video_id: str) -> None:
+        """The texts as the policy leaves them are what the later steps find."""
         request = self._request(video_id)
-        decision = gates.check_prompt(gates.texts_of(request))
-        if not decision.allowed:
-            raise RefusedError(decision.reason())
-        self._write(video_id, request=gates.with_texts(request, decision.texts).to_json())
+        judged, _ = apply_policy(request, standard_context(self._bundle(request.model).text_encoder))
+        self._write(video_id, request=judged.to_json())
 
-    def _expand(self, video_id: str) -> None:
-        request = self._request(video_id)
-        expanded = replace(request, prompt=gates.expand_prompt(request.prompt))
-        self._write(video_id, request=expanded.to_json())
+    def _expand(self, _video_id: str) -> None:
+        """Nothing yet: the prompt is sampled as the policy left it."""
 
     def _sign(self, video_id: str) -> None:
         clip = self._generation(video_id).sign(self._folder(video_id) / VARIANTS["video"][0])
@@ -143,18 +140,19 @@ class Jobs:
 
     def _generation(self, video_id: str) -> Generation:
         """The same through all steps of this process; a later process finds the files of the earlier."""
-        from sorairo.pipelines import load_bundle
-        from sorairo.pipelines.generation import Generation
-
         if video_id not in self._generations:
             folder = self._folder(video_id)
             folder.mkdir(parents=True, exist_ok=True)
             request = self._request(video_id).with_materials(lambda material: self._fetched(material, folder))
-            if request.model not in self._bundles:
-                self._bundles = {request.model: load_bundle(request.model)}
-            watch = Watch(self, video_id)
-            self._generations[video_id] = Generation(request, folder, self._bundles[request.model], watch)
+            self._generations[video_id] = Generation(
+                request, folder, self._bundle(request.model), Watch(self, video_id)
+            )
         return self._generations[video_id]
+
+    def _bundle(self, model: str) -> ModelBundle:
+        if model not in self._bundles:
+            self._bundles = {model: load_bundle(model)}
+        return self._bundles[model]
 
     def _fetched(self, material: Material, folder: Path) -> Material:
         copy = folder / material.path.replace("/", "+")

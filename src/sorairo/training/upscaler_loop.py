@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -98,7 +98,8 @@ class UpscalerTrainer:
         if steps:
             self.state.save(steps.stop)
         self.model.load_state_dict(self.state.average.weights)
-        write_upscaler(self.folder / UPSCALER, self.model, {"recipe": asdict(recipe)})
+        told = replace(recipe, autoencoder=Path(recipe.autoencoder).name)  # where it lay is nobody's business
+        write_upscaler(self.folder / UPSCALER, self.model, {"recipe": asdict(told)})
         return self.folder / UPSCALER
 
     def _step(self, step: int, crops: Crops) -> Noted:
