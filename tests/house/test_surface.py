@@ -115,7 +115,7 @@ def test_pages_name_commands_that_exist(page: str, line: str) -> None:
         assert words[1] in TARGETS
         return
     command = commands.commands[words[1]]
-    known = {name for option in command.params for name in option.opts} | {"--help"}
+    known = {name for option in command.params for name in (*option.opts, *option.secondary_opts)} | {"--help"}
     assert {word for word in words if word.startswith("-")} <= known
 
 
