@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sorairo.diffusion.noise_maps import curve, full, known_ends, known_frames, region, snap_to_patches
+from sorairo.diffusion.noise_maps import curve, full, region, snap_to_patches
 from sorairo.shapes import LatentShape
 
 SHAPE = LatentShape(5, 6, 10)
@@ -29,25 +29,6 @@ def test_text_to_image_is_one_frame_of_noise() -> None:
 
 def test_remix_is_one_level_everywhere() -> None:
     assert per_frame(full(SHAPE, 0.5)) == [0.5] * 5
-
-
-def test_key_frames_lie_anywhere() -> None:
-    assert per_frame(known_frames(SHAPE, [0, 3])) == [0, 1, 1, 0, 1]
-    assert per_frame(known_frames(SHAPE, [-1])) == [1, 1, 1, 1, 0]
-
-
-@pytest.mark.parametrize(
-    ("num_first", "num_last", "expected"),
-    [
-        (1, 0, [0, 1, 1, 1, 1]),  # animate a picture
-        (0, 2, [1, 1, 1, 0, 0]),  # prepend
-        (2, 1, [0, 0, 1, 1, 0]),  # connect, loop
-        (0, 0, [1, 1, 1, 1, 1]),
-        (3, 2, [0, 0, 0, 0, 0]),
-    ],
-)
-def test_known_ends(num_first: int, num_last: int, expected: list[float]) -> None:
-    assert per_frame(known_ends(SHAPE, num_first, num_last)) == expected
 
 
 def test_blend_follows_its_curve() -> None:
@@ -93,10 +74,6 @@ def test_snapping_is_constant_in_each_patch_and_never_lowers(size: tuple[int, in
         (lambda: full(SHAPE, 1.5), r"strength is 1\.5.*nearest is 1"),
         (lambda: full(SHAPE, -1.0), r"strength is -1.*nearest is 0"),
         (lambda: full(SHAPE, float("nan")), "strength is nan"),
-        (lambda: known_frames(SHAPE, [5]), "known frame 5.*0 to 4"),
-        (lambda: known_frames(SHAPE, [-6]), "known frame -6"),
-        (lambda: known_ends(SHAPE, 3, 3), "3 first and 3 last.*has 5"),
-        (lambda: known_ends(SHAPE, -1, 0), "-1 first"),
         (lambda: curve(SHAPE, [0.5]), "1 levels.*5 latent frames"),
         (lambda: curve(SHAPE, [0.0, 0.0, 0.0, 0.0, 2.0]), "curve is 2"),
         (lambda: region(SHAPE, torch.ones(2, 6, 10, dtype=torch.bool), 2), "2 pictures; give 1 or 5"),

@@ -30,6 +30,7 @@ def bundle(tiny_model: Path) -> ModelBundle:
         replace(REQUEST, prompt=HARMFUL),
         replace(REQUEST, scenes=(Scene(0.5, HARMFUL),)),
         replace(REQUEST, prompt="a n4ked w0man in a sh0wer"),
+        replace(REQUEST, negative_prompt=HARMFUL, guidance_scale=0.0),  # which makes what should not be there
     ],
 )
 def test_a_refused_request_is_one_line_and_leaves_nothing(
@@ -75,6 +76,11 @@ def test_texts_go_out_and_come_back() -> None:
     assert texts == {"prompt": "a red ball", "scenes[0]": "snow"}
     assert with_texts(request, texts) == request
     assert with_texts(request, texts | {"scenes[0]": "sand"}).scenes == (Scene(0.5, "sand"),)
+
+
+def test_what_should_not_be_there_may_be_named(bundle: ModelBundle) -> None:
+    request = replace(REQUEST, negative_prompt=HARMFUL, guidance_scale=4.5)
+    assert apply_policy(request, standard_context(bundle.text_encoder))[0] == request
 
 
 def test_what_the_built_in_world_says_is_allowed(bundle: ModelBundle) -> None:

@@ -3,17 +3,16 @@
 Maps are float32 [1 t h w] on the latent grid: 0 known, 1 pure noise.
 
 text to video, text to image    full
-animate, continue, prepend      known_frames(first ones / last ones)
-connect, key frames, storyboard known_frames(anywhere)
-loop, sliding window            known_ends
-remix (SDEdit)                  full(level)
-blend                           curve
+animate, continue, prepend      curve: 0 at the first or the last frames
+connect, key frames, storyboard curve: 0 anywhere
+loop, sliding window            curve: 0 at both ends
+remix (SDEdit), blend           curve: levels in between
 inpaint, outpaint, cinemagraph  region
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -28,28 +27,6 @@ def full(shape: LatentShape, level: float = 1.0) -> NoiseMap:
     """One level everywhere: 1 makes from nothing, less keeps what the source looks like (Meng et al. 2022, SDEdit)."""
     _check_level("strength", level)
     return torch.full((1, shape.num_frames, shape.height, shape.width), float(level))
-
-
-def known_frames(shape: LatentShape, frames: Iterable[int]) -> NoiseMap:
-    """The latent ``frames`` are given, the others made. Negative numbers count from the end."""
-    noise_map = full(shape)
-    for frame in frames:
-        if not -shape.num_frames <= frame < shape.num_frames:
-            raise ValueError(f"known frame {frame} lies outside the clip: frames are 0 to {shape.num_frames - 1}")
-        noise_map[:, frame] = 0
-    return noise_map
-
-
-def known_ends(shape: LatentShape, num_first: int, num_last: int) -> NoiseMap:
-    """The first and the last frames are given: continue (n, 0), prepend (0, n), connect or close a loop (n, n).
-
-    For a loop, time wraps around: the window holds the clip's end, the seam, and the clip's beginning.
-    """
-    if min(num_first, num_last) < 0 or num_first + num_last > shape.num_frames:
-        raise ValueError(
-            f"{num_first} first and {num_last} last known frames do not fit: the clip has {shape.num_frames}"
-        )
-    return known_frames(shape, [*range(num_first), *range(-num_last, 0)])
 
 
 def curve(shape: LatentShape, levels: Sequence[float]) -> NoiseMap:

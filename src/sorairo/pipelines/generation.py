@@ -105,7 +105,7 @@ class Generation:
             if request.fps != NATIVE_FPS:
                 try:
                     self.interpolator = load_interpolator()
-                except ValueError as error:  # an extra of the package
+                except ValueError as error:  # its weights come in a package of their own (docs/hd.md)
                     told.append(f"frames in between are blends of their neighbours: {error}")
         with self.clock.stage("policy") as advance:
             self.request, decision = apply_policy(request, standard_context(self.bundle.text_encoder))

@@ -53,14 +53,17 @@ def standard_context(encoder: TextEncoder) -> Context:
 
 
 def texts_of(request: VideoRequest) -> dict[str, str]:
-    """Every text that is made a picture of, by its field."""
-    return {"prompt": request.prompt} | {f"scenes[{n}]": scene.prompt for n, scene in enumerate(request.scenes)}
+    """Every text that is made a picture of, by its field: below a guidance of 1 the negative prompt is one too."""
+    negative = {"negative_prompt": request.negative_prompt} if request.guidance_scale < 1 else {}
+    scenes = {f"scenes[{n}]": scene.prompt for n, scene in enumerate(request.scenes)}
+    return {"prompt": request.prompt} | negative | scenes
 
 
 def with_texts(request: VideoRequest, texts: Mapping[str, str]) -> VideoRequest:
     """The request with other texts in the same fields."""
     scenes = tuple(replace(scene, prompt=texts[f"scenes[{n}]"]) for n, scene in enumerate(request.scenes))
-    return replace(request, prompt=texts["prompt"], scenes=scenes)
+    negative = texts.get("negative_prompt", request.negative_prompt)
+    return replace(request, prompt=texts["prompt"], negative_prompt=negative, scenes=scenes)
 
 
 @cache
