@@ -98,7 +98,7 @@ def test_remix_starts_in_the_middle_of_the_path(name: str, strength: float) -> N
 
 @every_sampler
 def test_known_places_stay_as_they_are_bit_for_bit(name: str) -> None:
-    start_map = curve(SHAPE, [0, 1, 0]).expand(2, -1, -1, -1)
+    start_map = curve(SHAPE, [0.0, 1.0, 0.0]).expand(2, -1, -1, -1)
     latents = noise().float()
     end = SAMPLERS[name](lambda x, s: 1e6 * torch.randn_like(x), latents, start_map, sampling_levels(5, 3.0))
     assert torch.equal(end[:, :, [0, 2]], latents[:, :, [0, 2]])
