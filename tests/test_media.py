@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tracemalloc
 import weakref
 from collections.abc import Iterator
 from fractions import Fraction
@@ -16,6 +17,7 @@ import pytest
 from PIL import Image
 
 from sorairo.media import (
+    Footage,
     Frames,
     MediaLimits,
     new_file,
@@ -335,3 +337,37 @@ def test_strip_spans_the_clip() -> None:
     assert row.shape == (2, 14, 3)
     assert row[0, :, 0].tolist() == [0] * 4 + [255] + [4] * 4 + [255] + [8] * 4
     assert strip(clip[:2], num_frames=6, gap=0).shape == (2, 8, 3)
+
+
+def test_footage_is_the_same_frames_one_at_a_time(tmp_path: Path) -> None:
+    """In order, twice over with one reader ahead of the other, and backwards."""
+    frames, fps = read_video(write_bands(tmp_path / "a.mp4"))
+    footage = Footage(tmp_path / "a.mp4")
+    assert (footage.shape, len(footage), footage.fps) == (frames.shape, 9, fps)
+    order = [index for pair in zip(range(3, 9), range(6), strict=True) for index in pair] + [8, 4, 0]
+    assert all(np.array_equal(footage[index], frames[index]) for index in order)
+    assert [np.array_equal(a, b) for a, b in zip(footage, frames, strict=True)] == [True] * 9
+
+
+def test_footage_of_a_picture_is_one_frame(tmp_path: Path) -> None:
+    write_png(tmp_path / "a.png", moving_bands(1)[0])
+    footage = Footage(tmp_path / "a.png")
+    assert (len(footage), footage.fps) == (1, 0)
+    assert np.array_equal(footage[0], moving_bands(1)[0])
+
+
+def test_footage_of_any_length_takes_the_same_memory(tmp_path: Path) -> None:
+    def peak(num_frames: int) -> int:
+        write_bands(tmp_path / "a.mp4", moving_bands(num_frames))
+        tracemalloc.start()
+        footage = Footage(tmp_path / "a.mp4", MediaLimits(decoded_bytes=1))
+        assert sum(1 for _ in footage) == num_frames
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    peak(9)  # what is loaded once
+    assert peak(250) < peak(25) + 4 * HEIGHT * WIDTH * 3
+    (tmp_path / "a.mp4").write_bytes((tmp_path / "a.mp4").read_bytes()[:900])
+    with pytest.raises(ValueError, match="it has no frames"):  # known when it is opened
+        Footage(tmp_path / "a.mp4")

@@ -9,23 +9,29 @@ import errno
 import io
 import os
 import platform
+import sys
 import threading
 import warnings
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:  # both take a moment to load, which `sorairo --help` should not pay
+    from av import VideoFrame
     from av.container import InputContainer
     from av.video.stream import VideoStream
     from PIL import Image
 
 Frames = NDArray[np.uint8]
+Decoded = tuple["VideoFrame | Frames", float]  # a frame and the rate of all
 
 _BT709 = 1  # H.273: primaries, transfer and matrix all use code 1 for BT.709; in FFmpeg 1 is also limited range
 # x264's bytes depend on its number of threads, and that on the machine. FFmpeg's colour converter would start threads
@@ -97,25 +103,13 @@ def write_mp4(path: str | Path, frames: Iterable[Frames], *, width: int, height:
 
 
 def read_video(path: str | Path, limits: MediaLimits = DEFAULT_LIMITS) -> tuple[Frames, float]:
-    """Decode the one video of a file from a stranger: (frames [t h w 3], frames per second), turned upright.
+    """The one video of a file from a stranger, whole: (frames [t h w 3], frames per second), turned upright.
 
-    The file is recognised by its content, decoded from memory without access to paths or addresses, and refused with a
+    The file is recognised by its content, decoded without access to other paths or addresses, and refused with a
     ValueError of one line as soon as it passes a limit. It runs in this process: a server gives it a child process
     with limits of its own.
     """
-    data = _read_bytes(Path(path), limits)
-    family = _MP4_FAMILY if data[4:8] == b"ftyp" else _WEBM_FAMILY if data[:4] == b"\x1aE\xdf\xa3" else None
-    if family is None:
-        raise ValueError(f"{path} is not a video that can be read here: mp4, mov, webm or mkv")
-    # max_streams bounds what a forged header makes FFmpeg allocate
-    options = {"format_whitelist": family, "protocol_whitelist": "none", "max_streams": "8"}
-    try:
-        with _quiet_av().open(io.BytesIO(data), options=options) as container:
-            return _decode(container, limits)
-    except _RefusedError as refusal:
-        raise ValueError(f"{path} cannot be used: {refusal}") from None
-    except Exception as error:  # broken headers surface as IndexError, UnicodeDecodeError, and more
-        raise ValueError(f"{path} is a damaged or unsupported video ({type(error).__name__})") from error
+    return _whole(_decoded(Path(path), limits, pictures=False))
 
 
 def read_picture(path: str | Path, limits: MediaLimits = DEFAULT_LIMITS) -> Frames:
@@ -125,7 +119,8 @@ def read_picture(path: str | Path, limits: MediaLimits = DEFAULT_LIMITS) -> Fram
     """
     from PIL import Image, ImageOps
 
-    data = _read_bytes(Path(path), limits)
+    with _opened(Path(path), limits) as file:
+        data = file.read()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the size is checked below
@@ -145,14 +140,46 @@ def read_picture(path: str | Path, limits: MediaLimits = DEFAULT_LIMITS) -> Fram
 
 def read_any(path: str | Path, limits: MediaLimits = DEFAULT_LIMITS) -> tuple[Frames, float]:
     """A clip as `read_video` gives it, or a picture as one frame [1 h w 3] at the rate 0. Its content decides."""
-    with contextlib.suppress(OSError), open(path, "rb") as file:
-        start = file.read(12)
-        if start[4:8] == b"ftyp" or start[:4] == b"\x1aE\xdf\xa3":
-            return read_video(path, limits)
-    try:
-        return read_picture(path, limits)[None], 0.0
-    except ValueError as error:
-        raise ValueError(str(error).replace("is not a png", "is neither a video nor a png")) from None
+    return _whole(_decoded(Path(path), limits, pictures=True))
+
+
+class Footage:
+    """What `read_any` reads, of the same ``shape`` [t h w 3], each frame decoded when it is asked for: memory is flat.
+
+    Decoded once when it is opened, so that a damaged file is known then; raises as `read_any` does. Frames are quick
+    in their order, also for two who go through it at once; whoever goes back waits until it is decoded from the start.
+    """
+
+    def __init__(self, path: str | Path, limits: MediaLimits = DEFAULT_LIMITS) -> None:
+        self._open = partial(_decoded, Path(path), replace(limits, decoded_bytes=sys.maxsize), pictures=True)
+        self._readers: list[_Reader] = []
+        number, (last, self.fps) = deque(enumerate(self._open(), start=1), maxlen=1).pop()
+        self.shape: tuple[int, ...] = (number, *_pixels(last).shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, index: int) -> Frames:
+        if not 0 <= index < len(self):
+            raise IndexError(f"frame {index} of {len(self)}")
+        ready = [reader for reader in self._readers if reader.index <= index]
+        if not ready:
+            ready = [_Reader(self._open())]
+            self._readers = [*self._readers[-1:], *ready]
+        return max(ready, key=lambda reader: reader.index).read(index)
+
+
+class _Reader:
+    """A place in a file that only moves on."""
+
+    def __init__(self, decoded: Iterator[Decoded]) -> None:
+        self._decoded, self.index = decoded, -1
+
+    def read(self, index: int) -> Frames:
+        if index > self.index:
+            frame, _ = next(islice(self._decoded, index - self.index - 1, None))
+            self._picture, self.index = _pixels(frame), index
+        return self._picture
 
 
 def fitted(picture: Frames, width: int, height: int) -> Frames:
@@ -241,31 +268,61 @@ def _encode(path: Path, frames: Iterator[Frames], width: int, height: int, rate:
         container.mux(stream.encode(None))
 
 
-def _decode(container: "InputContainer", limits: MediaLimits) -> tuple[Frames, float]:
+def _decoded(path: Path, limits: MediaLimits, pictures: bool) -> Iterator[Decoded]:
+    """Every frame, one at a time. Raises as `read_video` does."""
+    with _opened(path, limits) as file:
+        start = file.read(12)
+        family = _MP4_FAMILY if start[4:8] == b"ftyp" else _WEBM_FAMILY if start[:4] == b"\x1aE\xdf\xa3" else None
+        if family is None and not pictures:
+            raise ValueError(f"{path} is not a video that can be read here: mp4, mov, webm or mkv")
+        try:
+            if family is None:
+                yield read_picture(path, limits), 0.0
+                return
+            file.seek(0)
+            # max_streams bounds what a forged header makes FFmpeg allocate
+            options = {"format_whitelist": family, "protocol_whitelist": "none", "max_streams": "8"}
+            with _quiet_av().open(file, options=options) as container:
+                yield from _decode(container, limits)
+        except _RefusedError as refusal:
+            raise ValueError(f"{path} cannot be used: {refusal}") from None
+        except Exception as error:  # broken headers surface as IndexError, UnicodeDecodeError, and more
+            if family is None:
+                raise ValueError(str(error).replace("is not a png", "is neither a video nor a png")) from None
+            raise ValueError(f"{path} is a damaged or unsupported video ({type(error).__name__})") from error
+
+
+def _decode(container: "InputContainer", limits: MediaLimits) -> Iterator[Decoded]:
     if len(container.streams.video) != 1:
         raise _RefusedError(f"it has {len(container.streams.video)} video streams, not one")
     stream = container.streams.video[0]
     fps = _check_stream(container, stream, limits)
     stream.codec_context.thread_count = _THREADS
     stream.codec_context.options = {"max_pixels": str(limits.pixels + 2**16)}  # as coded, sides rounded up
-    pictures: list[Frames] = []
-    for frame in container.decode(stream):
+    number, kinds = 0, set()
+    for number, frame in enumerate(container.decode(stream), start=1):
         # The stream may change its size on the way, so each frame is checked as well.
         _check_size(frame.width, frame.height, limits)
-        if (
-            len(pictures) == limits.frames
-            or (len(pictures) + 1) * frame.width * frame.height * 3 > limits.decoded_bytes
-        ):
-            raise _RefusedError(f"more than {len(pictures)} frames of {frame.width}x{frame.height} are too many")
-        pixels = frame.reformat(format="rgb24", threads=_THREADS).to_ndarray()
-        pictures.append(
-            np.rot90(pixels, round(frame.rotation / 90) % 4)
-        )  # a telephone held upright films turned frames
-    if not pictures:
+        if number > limits.frames or number * frame.width * frame.height * 3 > limits.decoded_bytes:
+            raise _RefusedError(f"more than {number - 1} frames of {frame.width}x{frame.height} are too many")
+        kinds.add((frame.width, frame.height, frame.rotation))
+        if len(kinds) > 1:
+            raise _RefusedError("its frames differ in size")
+        yield frame, fps
+    if not number:
         raise _RefusedError("it has no frames")
-    if len({picture.shape for picture in pictures}) > 1:
-        raise _RefusedError("its frames differ in size")
-    return np.stack(pictures), fps
+
+
+def _pixels(frame: "VideoFrame | Frames") -> Frames:
+    """A frame [h w 3], turned upright: a telephone held upright films turned frames."""
+    if isinstance(frame, np.ndarray):
+        return frame
+    return np.rot90(frame.reformat(format="rgb24", threads=_THREADS).to_ndarray(), round(frame.rotation / 90) % 4)
+
+
+def _whole(decoded: Iterator[Decoded]) -> tuple[Frames, float]:
+    frames, rates = zip(*((_pixels(frame), fps) for frame, fps in decoded), strict=True)
+    return np.stack(frames), rates[0]
 
 
 def _check_stream(container: "InputContainer", stream: "VideoStream", limits: MediaLimits) -> float:
@@ -286,16 +343,15 @@ def _check_size(width: int, height: int, limits: MediaLimits) -> None:
         raise _RefusedError(f"{width}x{height} is too large: at most {limits.pixels} pixels, {limits.side} a side")
 
 
-def _read_bytes(path: Path, limits: MediaLimits) -> bytes:
+def _opened(path: Path, limits: MediaLimits) -> BinaryIO:
     if not path.is_file():
         raise ValueError(f"{path} is a folder or a device, not a file" if path.exists() else f"{path} does not exist")
-    with open(path, "rb") as file:
-        data = file.read(limits.file_bytes + 1)
-    if not data:
+    size = path.stat().st_size
+    if not size:
         raise ValueError(f"{path} is empty")
-    if len(data) > limits.file_bytes:
+    if size > limits.file_bytes:
         raise ValueError(f"{path} is larger than {limits.file_bytes / 2**20:g} MiB")
-    return data
+    return path.open("rb")
 
 
 def _save(path: Path, image: "Image.Image", **options: Any) -> None:

@@ -51,3 +51,24 @@ def test_guided_sampling_of_two_points_overshoots_by_the_scale() -> None:
     guided = classifier_free(velocity, 2.0)
     end = SAMPLERS["euler"](guided, LATENTS, torch.ones_like(LEVELS), sampling_levels(3))
     torch.testing.assert_close(end, 2 * clips[0] - clips[1], atol=1e-5, rtol=1e-5)
+
+
+def test_the_negative_half_does_not_see_what_is_known() -> None:
+    """Known places get this noise at the highest level; the prompts' half and noisy places stay as they are."""
+    levels = torch.zeros(2, 2, 2, 2)
+    levels[0, 1], levels[1, :, 0] = 0.5, 0.25
+    noise, seen = torch.ones(2, 3, 2, 2, 2), []
+
+    def velocity(latents: Tensor, noise_map: Tensor) -> Tensor:
+        seen.extend([latents.chunk(2), noise_map.chunk(2)])
+        return torch.cat([PROMPT, NEGATIVE])
+
+    classifier_free(velocity, 2.0, noise=noise)(LATENTS, levels)
+    (latents, unseen), (kept, unseen_map) = seen
+    assert torch.equal(latents, LATENTS)
+    assert torch.equal(kept, levels)
+    assert torch.equal(unseen_map, torch.tensor([0.5, 0.25]).view(2, 1, 1, 1).expand(2, 2, 2, 2))
+    known = (levels == 0)[:, None].expand_as(LATENTS)
+    torch.testing.assert_close(unseen, torch.where(known, torch.lerp(LATENTS, noise, unseen_map[:, None]), LATENTS))
+    classifier_free(velocity, 2.0, noise=noise)(LATENTS, torch.full((2, 2, 2, 2), 0.5))
+    assert torch.equal(seen[2][1], LATENTS)

@@ -16,10 +16,9 @@ from sorairo.models.upscaler import Upscaler, UpscalerConfig
 from sorairo.pipelines.finishing import (
     SETTINGS_FILE,
     WEIGHTS_FILE,
+    cut_out,
     finish,
-    fitted,
     load_upscaler,
-    num_frames_after,
     with_rate,
 )
 from sorairo.pipelines.size_plan import SizePlan
@@ -54,7 +53,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("frames", [1, 2, 9])
 def test_every_moment_of_the_new_rate_is_there(fps: int, frames: int) -> None:
     made = list(with_rate(ramp(frames), 8, fps))
-    assert len(made) == num_frames_after(frames, 8, fps) == 1 + int((frames - 1) / 8 * fps)
+    assert len(made) == 1 + int((frames - 1) / 8 * fps)
     shown = [float(frame.mean()) for frame in made]
     assert shown == pytest.approx([10 * 8 * k / fps for k in range(len(made))], abs=0.51)
 
@@ -102,7 +101,7 @@ def test_what_needs_nothing_passes_through() -> None:
 def test_the_crop_is_the_middle() -> None:
     plan = SizePlan.of(1280, 720)
     frame = np.repeat(np.arange(768)[:, None, None] // 4, 3, axis=2).astype(np.uint8).repeat(1280, axis=1)
-    assert np.array_equal(fitted(frame, plan), frame[24:744])
+    assert np.array_equal(cut_out(frame, plan), frame[24:744])
 
 
 def test_the_same_part_is_shown_before_and_after_upscaling() -> None:
@@ -110,7 +109,7 @@ def test_the_same_part_is_shown_before_and_after_upscaling() -> None:
     rows, columns = np.mgrid[:160, :96]
     small = np.stack([rows, 2 * columns, rows + columns], -1).astype(np.uint8)
     large = small.repeat(8, axis=0).repeat(8, axis=1)
-    assert np.abs(fitted(small, plan).astype(int) - fitted(large, plan)).mean() < 1
+    assert np.abs(cut_out(small, plan).astype(int) - cut_out(large, plan)).mean() < 1
 
 
 def test_the_first_upscaler_that_knows_nothing_is_nearly_bicubic() -> None:

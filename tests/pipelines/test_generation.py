@@ -105,6 +105,13 @@ def test_guidance_of_one_is_the_prompt_alone(bundle: ModelBundle) -> None:
     torch.testing.assert_close(alone(noise, level), almost(noise, level), atol=1e-4, rtol=1e-4)
 
 
+def test_beside_known_frames_guidance_is_the_square_root(bundle: ModelBundle) -> None:
+    noise, level = torch.randn(1, 4, 5, 2, 4), torch.full((1, 5, 2, 4), 0.5)  # nothing is known: only the scale differs
+    nine = guided_velocity([replace(REQUEST, guidance_scale=9.0)], bundle, WHOLE, torch.randn_like(noise))
+    three = guided_velocity([replace(REQUEST, guidance_scale=3.0)], bundle, WHOLE)
+    torch.testing.assert_close(nine(noise, level), three(noise, level))
+
+
 def test_decoding_in_chunks_is_decoding(bundle: ModelBundle) -> None:
     latents = torch.randn(1, 4, 2 * LATENTS_PER_CHUNK + 1, 2, 3)
     frames = np.stack(list(decoded_frames(latents, bundle)))

@@ -211,8 +211,8 @@ def test_a_loop_leads_into_its_own_beginning(vae: VideoVAE, clip: Material) -> N
     request = VideoRequest("a", seconds=3, anchors=(Anchor(clip),), wrap=True, **SIZE)
     timeline = open_timeline(request)
     assert request.shape.latent.num_frames == 7
-    assert levels(timeline) == [0] * 5 + [1] * 2 + [0] * 3
-    again = frames_of(clip)[:12]
+    assert levels(timeline) == [0] * 5 + [1] * 2 + [0] * 4
+    again = frames_of(clip)[:16]
     expected = vae.encode(from_pixels(np.concatenate([again[:1].repeat(21, 0), again])))[:, :, 6:]
     torch.testing.assert_close(timeline.latents(vae)[:, :, 7:], expected, atol=1e-4, rtol=1e-4)
 
@@ -272,3 +272,44 @@ def test_a_place_outside_is_refused(clip: Material) -> None:
 def test_a_file_is_known_by_its_content(clip: Material) -> None:
     bound = Material(clip.path, file_sha256(clip.path))
     assert levels(open_timeline(VideoRequest("a", seconds=2, anchors=(Anchor(bound),), **SIZE))) == [0] * 5
+
+
+def still(folder: Path, name: str, brightness: int) -> Material:
+    """A picture of this brightness, which an autoencoder that only knows grey makes 128."""
+    write_png(folder / name, np.full((32, 64, 3), brightness, np.uint8))
+    return Material(str(folder / name))
+
+
+def settled(request: VideoRequest, decoded: int = 128) -> list[int]:
+    """Brightness of every frame where all were decoded as 128, those after the first as ``decoded``."""
+    greys = (np.full((32, 64, 3), decoded if frame else 128, np.uint8) for frame in range(17))
+    frames = list(open_timeline(request).settled(greys))
+    assert len(frames) == 17
+    return [int(np.unique(frame).item()) for frame in frames]
+
+
+def test_what_a_known_frame_lost_is_given_back_where_others_look_like_it(tmp_path: Path) -> None:
+    request = VideoRequest("a", seconds=2, anchors=(Anchor(still(tmp_path, "a.png", 140)),), **SIZE)
+    assert settled(request) == [140] * 17
+    assert settled(request, decoded=136) == [140] + [round(136 + 12 * np.exp(-1))] * 16
+    assert settled(request, decoded=200) == [140] + [200] * 16
+    assert settled(VideoRequest("a", seconds=2, **SIZE), decoded=200) == [128] + [200] * 16
+
+
+def test_between_two_known_frames_one_loss_passes_over_to_the_other(tmp_path: Path) -> None:
+    start, end = still(tmp_path, "a.png", 140), still(tmp_path, "b.png", 122)
+    shown = settled(VideoRequest("a", seconds=2, anchors=(Anchor(start), Anchor(end, time=2.0)), **SIZE))
+    assert shown == [140] * 8 + [140 - 2 * n for n in range(1, 10)]
+    shown = settled(VideoRequest("a", seconds=2, anchors=(Anchor(end, time=2.0),), **SIZE))
+    assert shown == [128] * 8 + [round(128 - 2 / 3 * n) for n in range(1, 10)]
+
+
+def test_a_loops_end_passes_over_to_its_beginning(tmp_path: Path) -> None:
+    anchors = Anchor(still(tmp_path, "a.png", 140)), Anchor(still(tmp_path, "b.png", 122), time=1.0)
+    shown = settled(VideoRequest("a", seconds=2, anchors=anchors, wrap=True, **SIZE))
+    assert shown[8:] == [122 + 2 * n for n in range(9)]
+
+
+def test_what_is_known_in_part_is_left_as_it_was_decoded(tmp_path: Path, clip: Material) -> None:
+    timeline = open_timeline(masked(tmp_path, clip, slice(40, 64)))
+    assert all(map(is_grey, timeline.settled(np.full((32, 64, 3), 128, np.uint8) for _ in range(17))))

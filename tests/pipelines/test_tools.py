@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from sorairo.media import Frames, write_mp4, write_png
+from sorairo.media import Frames, read_any, write_mp4, write_png
 from sorairo.pipelines import Generation, ModelBundle, VideoRequest, generate, load_bundle, tools
 from sorairo.pipelines.generation import shots
 from sorairo.pipelines.reproduction import compare, recorded_request
-from sorairo.pipelines.request import Scene
+from sorairo.pipelines.request import Scene, Source
 from sorairo.provenance import verify
 
 SIZE = {"width": 64, "height": 32}
@@ -69,7 +70,7 @@ def mask(tmp_path: Path) -> Path:
 
 
 def frames_of(path: Path) -> Frames:
-    return tools.read_any(path)[0]
+    return read_any(path)[0]
 
 
 def test_animate_begins_with_the_picture(made: Made, picture: Path) -> None:
@@ -210,6 +211,21 @@ def test_a_storyboard_shows_its_cards_and_cuts_where_they_are_close(made: Made, 
     assert np.array_equal(frames[12], frames_of(picture)[0])
 
 
+@pytest.mark.parametrize("fps", [12, 24])
+def test_cuts_take_no_frame_away_at_any_rate(bundle: ModelBundle, picture: Path, tmp_path: Path, fps: int) -> None:
+    """Each shot lasts until the next begins, so the second begins at its time and the clip is as long as it says."""
+    board = picture.with_name("story.toml")
+    board.write_text(STORY.replace("time = 2.0", "time = 2.125"))
+    request = replace(tools.storyboard(board, **FAST), fps=fps)
+    generation = Generation(request, tmp_path / "generation", bundle)
+    frames = list(generation.frames())
+    assert len(frames) == request.num_frames == 4 * fps + 1
+    native = replace(generation.shots[1].request, fps=8)
+    alone = next(Generation(native, tmp_path / "alone", bundle).frames())
+    first = -(-17 * fps // 8)  # the first moment that is not before 2.125 s
+    assert [np.array_equal(frame, alone) for frame in frames[first - 1 : first + 2]] == [False, True, False]
+
+
 def test_scenes_speak_to_their_own_frames_only(made: Made) -> None:
     """The first frames attend to the first text alone, so in a model of one block nothing else could reach them."""
     same = VideoRequest("a red ball", seconds=2, scenes=(Scene(1.0, "a red ball"),), **SIZE, **FAST)
@@ -218,6 +234,17 @@ def test_scenes_speak_to_their_own_frames_only(made: Made) -> None:
     other = made(VideoRequest("a red ball", seconds=2, scenes=(Scene(1.0, "snow at night"),), **SIZE, **FAST))
     apart = np.abs(plain.astype(float) - other).mean(axis=(1, 2, 3))
     assert apart[9:].mean() > apart[:9].mean()
+
+
+def test_guidance_without_a_prompt_is_towards_what_is_known(made: Made, clip: Path) -> None:
+    extended = replace(tools.extend(clip, 0.5, **FAST), prompt="")
+    plain, guided = made(extended), made(replace(extended, guidance_scale=3.0))
+    assert np.array_equal(plain[:17], guided[:17])
+    assert not np.array_equal(plain[17:], guided[17:])
+    free, ignored = (
+        replace(extended, anchors=(), source=Source(extended.anchors[0].material), guidance_scale=g) for g in (1.0, 3.0)
+    )
+    assert np.array_equal(made(free), made(ignored))  # a source of strength 1 is not known
 
 
 def test_a_minute_is_made_in_windows(made: Made) -> None:

@@ -1,4 +1,4 @@
-"""Steering away from the negative prompt. Never knows what a prompt is: the two halves of the batch differ in it."""
+"""Steering towards the prompt and what is known. Never knows what a prompt is: the batch's halves differ in it."""
 
 from __future__ import annotations
 
@@ -6,21 +6,29 @@ from collections.abc import Callable
 
 import torch
 
-from sorairo.diffusion.flow import Latents, NoiseMap
+from sorairo.diffusion.flow import Latents, NoiseMap, interpolate
 
 Velocity = Callable[[Latents, NoiseMap], Latents]
 
 
-def classifier_free(velocity: Velocity, guidance_scale: float, rescale: float = 0.0) -> Velocity:
+def classifier_free(
+    velocity: Velocity, guidance_scale: float, rescale: float = 0.0, noise: Latents | None = None
+) -> Velocity:
     """Ho & Salimans 2022 (arXiv 2207.12598), eq. 6: v = v_negative + guidance_scale (v_prompt - v_negative).
 
     ``velocity`` is called once on a doubled batch, [prompts, negative prompts], and must hold the texts in that order.
     ``rescale`` in [0, 1] draws each clip's spread back to that of v_prompt, against over-saturation: Lin et al. 2024
-    (arXiv 2305.08891), eq. 15 and 16.
+    (arXiv 2305.08891), eq. 15 and 16. With ``noise`` the negative half does not see what is known either: it is as
+    noisy there as the noisiest place. So what is made goes on with what is known, not only with the prompt: history
+    guidance, Song et al. 2025 (arXiv 2502.06764).
     """
 
     def guided(latents: Latents, noise_map: NoiseMap) -> Latents:
-        doubled = velocity(torch.cat([latents, latents]), torch.cat([noise_map, noise_map]))
+        unseen, unseen_map = latents, noise_map
+        if noise is not None:
+            hidden = (noise_map == 0) * noise_map.amax((1, 2, 3), keepdim=True)
+            unseen, unseen_map = interpolate(latents, noise, hidden), noise_map + hidden
+        doubled = velocity(torch.cat([latents, unseen]), torch.cat([noise_map, unseen_map]))
         prompt, negative = doubled.chunk(2)
         result = torch.lerp(negative, prompt, guidance_scale)
         if not rescale:

@@ -56,15 +56,10 @@ def check_fps(fps_in: int, fps_out: int) -> None:
         raise ValueError(f"fps is {fps_out}; it must be from {lowest} to {LARGEST_FPS}: the nearest is {nearest}")
 
 
-def num_frames_after(num_frames: int, fps_in: int, fps_out: int) -> int:
-    """How many frames `finish` gives: every moment of the new rate from the first frame to the last."""
-    return 1 + (num_frames - 1) * fps_out // fps_in
-
-
 def with_rate(
     frames: Iterable[Frames], fps_in: int, fps_out: int, interpolator: Interpolator | None = None
 ) -> Iterator[Frames]:
-    """The same time at another rate; a frame whose moment was there already is the very same frame."""
+    """Every moment of another rate from the first frame to the last; what was there already is the very same frame."""
     number, earlier = 0, None
     for index, later in enumerate(frames):
         while number * fps_in <= index * fps_out:
@@ -88,10 +83,10 @@ def enlarged(frames: Iterable[Frames], plan: SizePlan, upscaler: Upscaler | None
     """Frames of the native size at the size asked for."""
     if upscaler is not None and plan.scale > 1:
         frames = upscaler.stream(frames, plan.scale)
-    return (fitted(frame, plan) for frame in frames)
+    return (cut_out(frame, plan) for frame in frames)
 
 
-def fitted(frame: Frames, plan: SizePlan, resampling: str = "BICUBIC") -> Frames:
+def cut_out(frame: Frames, plan: SizePlan, resampling: str = "BICUBIC") -> Frames:
     """The crop of a frame [h w 3], upscaled or native, at the size asked for; resampled only where it has to be.
 
     ``resampling``: a filter of Pillow's; they average where a frame gets smaller.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -71,20 +72,27 @@ def _follow(
     noise = initial_noise([r.seed for r in requests], shape, known.shape[1], frame_offset=window.start)
     noisy = interpolate(known, noise, start_map)
     levels = sampling_levels(first.num_inference_steps, timestep_shift(shape))
-    velocity = guided_velocity(requests, bundle, window)
     noisy, start_map = noisy.to(bundle.device), start_map.to(bundle.device)
+    # One known frame says what is there, the prompt what happens; several already say what happens.
+    several_known = int((start_map.amax((0, 2, 3)) == 0).sum()) > 1
+    velocity = guided_velocity(requests, bundle, window, noise.to(bundle.device) if several_known else None)
     result: Tensor = SAMPLERS[SAMPLER](velocity, noisy, start_map, levels, on_step).cpu()
     return result
 
 
-def guided_velocity(requests: Sequence[VideoRequest], bundle: ModelBundle, window: slice) -> Velocity:
+def guided_velocity(
+    requests: Sequence[VideoRequest], bundle: ModelBundle, window: slice, noise: Tensor | None = None
+) -> Velocity:
     """The transformer with a window's texts read once, steered away from the negative prompts.
 
-    At scale 1, and where a prompt is its own negative prompt, without them: half the work.
+    With ``noise`` also away from what would be without the known places. At scale 1, and where a prompt is its own
+    negative prompt and nothing is known, not steered: half the work.
     """
     first, scale = requests[0], requests[0].guidance_scale
+    if noise is not None:  # as much on both roads adds up: contrast grew from window to window (docs/log.md)
+        scale = math.sqrt(scale)
     texts, active = _scenes(requests, window)
-    if scale == 1 or texts == [[r.negative_prompt] * len(texts[0]) for r in requests]:
+    if scale == 1 or (noise is None and texts == [[r.negative_prompt] * len(texts[0]) for r in requests]):
         scale = 1
     else:
         texts += [[r.negative_prompt] * len(texts[0]) for r in requests]
@@ -99,7 +107,7 @@ def guided_velocity(requests: Sequence[VideoRequest], bundle: ModelBundle, windo
         result: Tensor = bundle.dit(latents, noise_map, memory, frame_offset=window.start)
         return result
 
-    return velocity if scale == 1 else classifier_free(velocity, scale)
+    return velocity if scale == 1 else classifier_free(velocity, scale, noise=noise)
 
 
 def _scenes(requests: Sequence[VideoRequest], window: slice) -> tuple[list[list[str]], Tensor]:

@@ -21,26 +21,31 @@ from torch import Tensor
 from sorairo.checkpoint import file_sha256
 from sorairo.diffusion.flow import NoiseMap
 from sorairo.diffusion.noise_maps import curve, region, snap_to_patches
-from sorairo.media import Frames, fitted, read_any
+from sorairo.media import Footage, Frames, fitted
 from sorairo.models.video_vae import VideoVAE
 from sorairo.pipelines.preview import from_pixels
 from sorairo.pipelines.request import Anchor, Curve, Material, Source, VideoRequest
 from sorairo.shapes import NATIVE_FPS, TEMPORAL_STRIDE, VideoShape
 
-CONTEXT = 3  # latent frames that a window of a long clip shares with what is finished
+CONTEXT = 4  # latent frames that a window of a long clip shares with what is finished
 STILL = 2  # latent frames of stillness before a clip that lies later: as good as its true past (docs/formats.md)
 FRAMES_PER_CHUNK = 32  # encoded at a time
 WHITE = 128  # from here on a pixel of a mask is white
+SETTLING = 8  # frames before a known one that it reaches back to
+ALIKE = 8.0  # of 255: from here on two frames' pixels hardly lose the same in the autoencoder (docs/log.md)
+
+Known = tuple[Float[np.ndarray, "h w 3"], Float[np.ndarray, "h w 3"]]
+"""A known frame as it was decoded, and what the autoencoder lost of it."""
 
 
 @dataclass(frozen=True)
 class Placed:
-    """Frames [n h w 3] of a file at ``fps`` (0: a picture) from its second ``start``, laid at frame ``first``.
+    """The frames of a file at ``fps`` (0: a picture) from its second ``start``, laid at frame ``first``.
 
     ``num_frames`` of the timeline show it; ``place`` as in `Source`.
     """
 
-    frames: Frames
+    frames: Footage | Frames
     fps: float
     start: float
     first: int
@@ -120,6 +125,29 @@ class Timeline:
             part = latents[:, :, groups.start : groups.stop]
             part.lerp_(self._encoded(self.second, groups, vae), share.expand(part.shape[2:]))
         return latents
+
+    def settled(self, frames: Iterator[Frames]) -> Iterator[Frames]:
+        """Decoded native frames [h w 3], the known ones as they were given and those beside them no blurrier.
+
+        What the autoencoder loses of a known frame it loses as well of others where they look like it, so there it is
+        given back; or every border between known and made frames would show.
+        """
+        before: Known | None = None
+        first, waiting = before, list[Frames]()
+        for index, frame in enumerate(frames):
+            given = self._given(index)
+            if given is None or (given is self.source and self._mask()):
+                waiting.append(frame)
+                if len(waiting) > SETTLING:
+                    yield from _settled([waiting.pop(0)], before, None)
+                continue
+            known = self._native(given, index)
+            after = frame.astype(np.float32), np.subtract(known, frame, dtype=np.float32)
+            yield from _settled(waiting, before, after)
+            yield known
+            before, waiting = after, []
+            first = first or (before if index == 0 else None)
+        yield from _settled(waiting, before, first if self.request.wrap else None)
 
     def pass_through(self, frames: Iterator[Frames], fps: int = NATIVE_FPS) -> Iterator[Frames]:
         """The finished frames [h w 3], of any size and at ``fps``, with every known pixel as it was given.
@@ -246,15 +274,28 @@ def along(points: Curve, times: Float[np.ndarray, " n"]) -> Float[np.ndarray, " 
     return between
 
 
-def _read(material: Material) -> tuple[Frames, float]:
+def _settled(made: Sequence[Frames], before: Known | None, after: Known | None) -> Iterator[Frames]:
+    """Frames between two known ones with what those lost, passing over from the one to the other."""
+    for number, frame in enumerate(made, start=1):
+        share = number / (len(made) + 1) if after else 0.0
+        settled = frame.astype(np.float32)
+        for weight, known in ((1 - share, before), (share, after)):
+            if known:
+                decoded, lost = known
+                settled += weight * np.exp(-np.abs(frame - decoded).mean(-1, keepdims=True) / ALIKE) * lost
+        yield np.rint(settled.clip(0, 255)).astype(np.uint8)
+
+
+def _read(material: Material) -> tuple[Footage, float]:
     if material.sha256:
         found = file_sha256(material.path)
         if found != material.sha256:
             raise ValueError(f"{material.path} is another file than the request names: its SHA-256 is {found[:12]}...")
-    return read_any(material.path)
+    footage = Footage(material.path)
+    return footage, footage.fps
 
 
-def _anchor(field: str, anchor: Anchor, files: dict[Material, tuple[Frames, float]], shape: VideoShape) -> Placed:
+def _anchor(field: str, anchor: Anchor, files: dict[Material, tuple[Footage, float]], shape: VideoShape) -> Placed:
     frames, fps = files[anchor.material]
     number = _num_frames(f"{field}.start", frames, fps, anchor.start)
     if anchor.seconds is not None:
@@ -270,14 +311,14 @@ def _anchor(field: str, anchor: Anchor, files: dict[Material, tuple[Frames, floa
 
 
 def _under(
-    material: Material, source: Source, files: dict[Material, tuple[Frames, float]], shape: VideoShape
+    material: Material, source: Source, files: dict[Material, tuple[Footage, float]], shape: VideoShape
 ) -> Placed:
     frames, fps = files[material]
     number = _num_frames("source.start", frames, fps, source.start) if fps else shape.num_frames
     return Placed(frames, fps, source.start, 0, min(number, shape.num_frames), place=source.place)
 
 
-def _num_frames(field: str, frames: Frames, fps: float, start: float) -> int:
+def _num_frames(field: str, frames: Footage, fps: float, start: float) -> int:
     """Frames at the timeline's rate that a file has from ``start`` on."""
     if not fps:
         return 1
@@ -306,7 +347,7 @@ def _check_apart(anchors: Sequence[Placed]) -> None:
             )
 
 
-def _check_place(frames: Frames, place: tuple[int, int], request: VideoRequest) -> None:
+def _check_place(frames: Footage | Frames, place: tuple[int, int], request: VideoRequest) -> None:
     for field, edge, length, room in (
         ("left", place[0], frames.shape[2], request.width),
         ("top", place[1], frames.shape[1], request.height),
@@ -318,7 +359,7 @@ def _check_place(frames: Frames, place: tuple[int, int], request: VideoRequest) 
             )
 
 
-def _check_mask(mask: Material, frames: Frames, source: Frames) -> None:
+def _check_mask(mask: Material, frames: Footage, source: Footage | Frames) -> None:
     if frames.shape[1:3] != source.shape[1:3]:
         found, wanted = (f"{size[2]}x{size[1]}" for size in (frames.shape, source.shape))
         raise ValueError(f"mask {PurePath(mask.path).name} is {found}; it must have the source's size, {wanted}")

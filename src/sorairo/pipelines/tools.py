@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sorairo.config import load_toml, nearest_name
-from sorairo.media import read_any
+from sorairo.media import Footage
 from sorairo.pipelines.request import MIN_SECONDS, Anchor, Curve, Material, Scene, Source, VideoRequest
 from sorairo.provenance import verify
 from sorairo.shapes import NATIVE_BUCKETS, NATIVE_FPS, SPATIAL_STRIDE
@@ -67,11 +67,11 @@ class Probe:
 
 def probe(path: str | Path, clip: bool | None = None) -> Probe:
     """Looks at a file; ``clip`` says which kind is wanted. Raises ValueError of one line."""
-    frames, fps = read_any(path)
-    if clip is not None and clip != bool(fps):
+    frames = Footage(path)
+    if clip is not None and clip != bool(frames.fps):
         kinds = ("a picture", "a clip") if clip else ("a clip", "a picture")
         raise ValueError(f"{path} is {kinds[0]}; {kinds[1]} is needed here")
-    number = 1 + int((len(frames) - 1) / fps * NATIVE_FPS + 1e-6) if fps else 0
+    number = 1 + int((len(frames) - 1) / frames.fps * NATIVE_FPS + 1e-6) if frames.fps else 0
     return Probe(Path(path), frames.shape[2], frames.shape[1], number)
 
 
