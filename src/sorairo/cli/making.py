@@ -29,8 +29,11 @@ SETTINGS = [
                  help="How closely to follow the prompt."),
     click.option("--negative", "negative_prompt", default="", help="What should not be there."),
     click.option("--model", default=DEFAULTS["model"], show_default=True, help="Name, or folder of a model."),
+    click.option("--mark/--no-mark", "visible_mark", default=True, show_default=True,
+                 help="The visible mark. The invisible one and the credentials are always there."),
+    click.option("--consent", default="", help="Your statement that people in your pictures are adults and agree."),
 ]  # fmt: skip
-SETTING_NAMES = ("seed", "num_inference_steps", "guidance_scale", "negative_prompt", "model")
+SETTING_NAMES = ("seed", "num_inference_steps", "guidance_scale", "negative_prompt", "model", "visible_mark", "consent")
 DRESS = [
     click.option("--style", default="", help="A named style: night, golden, studio, ... or one of your own."),
     click.option("--camera", default="", help='A camera move, such as "orbit left".'),

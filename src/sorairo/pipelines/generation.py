@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from itertools import islice, pairwise
 from pathlib import Path
 
@@ -24,13 +25,15 @@ from sorairo.models.interpolator import load_interpolator
 from sorairo.pipelines.advice import notices
 from sorairo.pipelines.bundle import ModelBundle, load_bundle
 from sorairo.pipelines.finishing import finish, load_upscaler
-from sorairo.pipelines.policy import apply_policy, standard_context
+from sorairo.pipelines.marking import Finished, Marker, ingredients
+from sorairo.pipelines.policy import apply_policy, judge_frame, judge_uploads, picture_context, standard_context
 from sorairo.pipelines.preview import to_pixels
 from sorairo.pipelines.progress import Advance, OnProgress, StageClock, silent
 from sorairo.pipelines.request import Curve, Scene, VideoRequest
 from sorairo.pipelines.sampling import SAMPLER, GenerationError, sample
 from sorairo.pipelines.timeline import open_timeline
-from sorairo.provenance import Manifest, home_folder, open_authority, sign
+from sorairo.provenance import ClipStore, KnownClip, Manifest, home_folder, open_authority, sign
+from sorairo.provenance.fingerprint import fingerprint
 from sorairo.shapes import NATIVE_FPS, TEMPORAL_STRIDE, VideoShape
 
 LATENTS_PER_CHUNK = 3  # decoded at a time: few, so that memory stays flat; several, so that the processor is busy
@@ -56,11 +59,13 @@ def generate(
     *,
     overwrite: bool = False,
     bundle: ModelBundle | None = None,
+    store: ClipStore | None = None,
 ) -> Clip:
     """Makes the clip (.mp4) or picture (.png) that is asked for and writes it to ``output``, signed.
 
     The same request and weights give the same frames on the same machine. Sampled latents outlive a failure later on:
-    the same call then goes on from them. ``bundle`` saves loading the model again.
+    the same call then goes on from them. ``bundle`` saves loading the model again; ``store`` remembers the clip, so
+    that it is found again (this machine's own one if None).
 
     Raises:
         ValueError: the output cannot be written (found before anything is computed), a file that is used cannot be
@@ -72,7 +77,7 @@ def generate(
     request = request.with_materials(lambda m: replace(m, sha256=m.sha256 or file_sha256(Path(m.path))))
     generation = Generation(request, None, bundle, on_progress)
     try:
-        clip = generation.sign(output)
+        clip = generation.sign(output, store)
     except BaseException:
         generation.remove(but_latents=True)
         raise
@@ -93,7 +98,9 @@ class Generation:
         folder: Path | None = None,
         bundle: ModelBundle | None = None,
         on_progress: OnProgress = silent,
+        people: bool = True,
     ) -> None:
+        """``people``: whether who asks may use pictures of people, with their consent; a service knows its accounts."""
         self.clock = StageClock(on_progress)
         with self.clock.stage("loading"):
             self.bundle = bundle or load_bundle(request.model)
@@ -111,6 +118,8 @@ class Generation:
             self.request, decision = apply_policy(request, standard_context(self.bundle.text_encoder))
             self.shots = shots(self.request)
             self.timelines = [open_timeline(shot.request) for shot in self.shots]
+            self.pictures = picture_context(self.request, people)
+            judge_uploads(self.timelines, self.pictures)
             told += [decision.reason()] if decision.changes else []
             advance(1, notices=tuple(told))  # not before it is known that something will be made
         self.folder = folder or _claimed(f"{self.bundle.weights_sha256} {SAMPLER} {self.request.to_json()}")
@@ -137,18 +146,27 @@ class Generation:
         self.sample()
         request = self.request
         with self.clock.stage("decoding", request.num_frames) as advance:
-            frames = _counted(self.frames(), advance)
+            frames = _counted(self._marked_frames(), advance)
             if request.still:
                 write_png(self.draft_file, next(frames))
             else:
                 write_mp4(self.draft_file, frames, width=request.width, height=request.height, fps=request.fps)
         return self.draft_file
 
-    def sign(self, output: Path) -> Clip:
-        """Writes the finished file. Raises SigningError; OSError as `media.new_file` does."""
+    def sign(self, output: Path, store: ClipStore | None = None, known_as: str = "") -> Clip:
+        """Writes the finished file, and has ``store`` know it by its name or what it is ``known_as``.
+
+        Raises SigningError; OSError as `media.new_file` does, and where the store cannot be written: a clip that could
+        not be found again is not signed.
+        """
         draft, bundle = self.decode(), self.bundle
-        manifest = Manifest(output.name, bundle.name, bundle.weights_sha256, self.request.for_strangers())
+        request = self.request.for_strangers()
+        identity = self._marker().identity
+        used = ingredients(self.request)
+        manifest = Manifest(output.name, bundle.name, bundle.weights_sha256, request, identity, used)
         with self.clock.stage("signing"):
+            made, small = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", fingerprint(draft)
+            (store or ClipStore()).add(KnownClip(identity, known_as or output.name, bundle.name, made, small))
             sign(draft, output, manifest, open_authority())
         return Clip(output, self.request, self.request.shape, self.clock.seconds, manifest)
 
@@ -159,12 +177,28 @@ class Generation:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def frames(self) -> Iterator[Frames]:
-        """Finished frames uint8 [h w 3], known pixels as they were given: for those who look and write no file."""
+        """Finished frames uint8 [h w 3], unmarked, known pixels as given: for those who look and write no file."""
+        return (frame for frame, _ in self._frames())
+
+    def _frames(self) -> Iterator[tuple[Frames, bool]]:
+        """Finished frames, and whether each is wholly of a file that was given."""
         request = self.request
         for shot, timeline, latents in zip(self.shots, self.timelines, self.sample(), strict=True):
-            made = islice(decoded_frames(latents, self.bundle), shot.num_frames)
-            finished = finish(made, request.plan, NATIVE_FPS, request.fps, self.upscaler, self.interpolator)
-            yield from timeline.pass_through(finished, request.fps)
+            made = timeline.settled(decoded_frames(latents, self.bundle))
+            steps = request.plan, NATIVE_FPS, request.fps, self.upscaler, self.interpolator
+            finished = Finished(finish(made, *steps))
+            for frame in islice(timeline.pass_through(finished, request.fps), shot.num_frames):
+                yield frame, finished.replaced_by(frame, timeline)
+
+    def _marked_frames(self) -> Iterator[Frames]:
+        """As they go into the file. Raises RefusedError at the first frame that must not be shown."""
+        marker = self._marker()
+        for number, (frame, kept) in enumerate(self._frames()):
+            judge_frame(frame, number, self.request, self.pictures)
+            yield marker.mark(frame, kept)
+
+    def _marker(self) -> Marker:
+        return Marker(self.request, self.bundle.weights_sha256)
 
 
 def _claimed(content: str) -> Path:
@@ -192,7 +226,7 @@ def _alive(process: int) -> bool:
 
 @dataclass(frozen=True)
 class Shot:
-    """What lies between two cuts, as a request of its own; its first ``num_frames`` frames are used."""
+    """What lies between two cuts, as a request of its own; its first ``num_frames`` finished frames are used."""
 
     request: VideoRequest
     num_frames: int
@@ -202,18 +236,21 @@ def shots(request: VideoRequest) -> tuple[Shot, ...]:
     """A request's shots: one, unless scenes cut. Nothing of one is seen by another."""
     cuts = [scene for scene in request.scenes if scene.cut]
     if not cuts:
-        return (Shot(request, request.shape.num_frames),)
+        return (Shot(request, request.num_frames),)
     edges = [0, *(round(scene.start * NATIVE_FPS) for scene in cuts), request.shape.num_frames]
+    # Each shows every frame until the next begins: at a raised rate also some after its last native one.
+    shown = [min(-(-edge * request.fps // NATIVE_FPS), request.num_frames) for edge in edges]
     prompts = [request.prompt, *(scene.prompt for scene in cuts)]
     return tuple(
-        Shot(_part(request, number, prompt, start, stop), stop - start)
+        Shot(_part(request, number, prompt, start, stop), shown[number + 1] - shown[number])
         for number, (prompt, (start, stop)) in enumerate(zip(prompts, pairwise(edges), strict=True))
     )
 
 
 def _part(request: VideoRequest, number: int, prompt: str, start: int, stop: int) -> VideoRequest:
     """Frames ``start`` to ``stop`` of a request as one whose clock begins there; with noise of its own."""
-    first, groups = start / NATIVE_FPS, max(1, -(-(stop - start - 1) // TEMPORAL_STRIDE))
+    last = stop == request.shape.num_frames  # another ends where the next begins, so it needs one frame more
+    first, groups = start / NATIVE_FPS, max(1, -(-(stop - start - last) // TEMPORAL_STRIDE))
     seconds = groups * TEMPORAL_STRIDE / NATIVE_FPS
     scenes = tuple(
         Scene(scene.start - first, scene.prompt)

@@ -1,23 +1,40 @@
-"""The policy on the main path: every text of a request is judged, and rewritten or refused, before anything is made.
+"""The policy on the main path: every text of a request is judged, and rewritten or refused, and every upload, before
+anything is made; and frames of what was made, before anybody sees them.
 
 Never judges by itself: that is the room `safety`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import torch
 
+from sorairo.media import Frames
 from sorairo.models.text_encoder import TextEncoder
 from sorairo.pipelines.cards import weight_roots
 from sorairo.pipelines.request import VideoRequest
+from sorairo.pipelines.timeline import Placed, Timeline
 from sorairo.provenance import home_folder
-from sorairo.safety import Context, Decision, PromptClassifier, check_prompt, load_policy, pooled
+from sorairo.provenance.fingerprint import moments
+from sorairo.safety import (
+    Context,
+    Decision,
+    PictureContext,
+    Policy,
+    PromptClassifier,
+    check_frame,
+    check_prompt,
+    check_uploads,
+    load_policy,
+    pooled,
+)
 from sorairo.safety.classifier import Vectors
+from sorairo.safety.detectors import FaceDetector, NudityDetector
+from sorairo.safety.pictures import Detector
 
 CLASSIFIER = "policy"
 POLICY_FILE = "policy.toml"
@@ -48,8 +65,57 @@ def standard_context(encoder: TextEncoder) -> Context:
 
     Raises ValueError for a policy that is not understood.
     """
+    return Context(_policy(), _classifier(encoder))
+
+
+def picture_context(request: VideoRequest, people: bool) -> PictureContext:
+    """As `standard_context`, for pictures. ``people``: whether the account may use pictures of people."""
+    faces = _detector(FaceDetector) if request.materials else None  # nothing else is searched for them
+    return PictureContext(_policy(), _detector(NudityDetector), faces, people, request.consent)
+
+
+def judge_uploads(timelines: Sequence[Timeline], context: PictureContext) -> None:
+    """Looks at every picture and clip that is laid on a timeline, two frames for each second; masks are no pictures.
+
+    Raises:
+        RefusedError: one line with the place, the category and what may be changed.
+    """
+    uploads: dict[str, Placed] = {}
+    for timeline in timelines:
+        anchors = [(f"anchors[{number}]", anchor) for number, anchor in enumerate(timeline.anchors)]
+        for where, placed in (*anchors, ("source", timeline.source), ("source.second", timeline.second)):
+            if placed and not any(placed.frames is known.frames for known in uploads.values()):
+                uploads[where] = placed
+    shown = {
+        where: [placed.frames[number] for number in moments(len(placed.frames), placed.fps)]
+        for where, placed in uploads.items()
+    }
+    _accept(check_uploads(shown, context))
+
+
+def judge_frame(frame: Frames, number: int, request: VideoRequest, context: PictureContext) -> None:
+    """Looks at a finished frame [h w 3] if it is one of the two of its second. Raises RefusedError."""
+    if number in moments(request.num_frames, 0 if request.still else request.fps):
+        _accept(check_frame(frame, number / request.fps, context))
+
+
+def _accept(decision: Decision) -> None:
+    if not decision.allowed:
+        raise RefusedError(decision)
+
+
+def _policy() -> Policy:
     own = home_folder() / POLICY_FILE
-    return Context(load_policy(own if own.exists() else None), _classifier(encoder))
+    return load_policy(own if own.exists() else None)
+
+
+@cache
+def _detector(kind: Callable[[], Detector]) -> Detector | None:
+    """None where its weights are missing or others: what needs it is then refused, and says so."""
+    try:
+        return kind()
+    except (ValueError, ImportError):
+        return None
 
 
 def texts_of(request: VideoRequest) -> dict[str, str]:

@@ -81,6 +81,8 @@ class VideoRequest:
     """One clip to make, or with ``still`` one picture. Whoever holds one holds a valid one.
 
     ``mask``: white is made, black stays as in ``source``. ``wrap``: after the last frame comes the first again.
+    ``visible_mark``: whether the sign of this software wanders through the corners (docs/provenance.md).
+    ``consent``: what the user states of the people in pictures that are used.
     Times are seconds on the timeline. An empty prompt leaves the model free, where there are known frames.
 
     Raises:
@@ -103,9 +105,12 @@ class VideoRequest:
     mask: Material | None = None
     wrap: bool = False
     still: bool = False
+    visible_mark: bool = True
+    consent: str = ""
 
     def __post_init__(self) -> None:
-        for field, text in (("prompt", self.prompt), ("negative_prompt", self.negative_prompt)):
+        texts = {"prompt": self.prompt, "negative_prompt": self.negative_prompt, "consent": self.consent}
+        for field, text in texts.items():
             _check_text(field, text)
         if not (self.prompt.strip() or self.anchors or self.source):
             raise ValueError("prompt is empty; describe what happens, for example: a red ball rolls to the right")

@@ -7,53 +7,87 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import sorairo
 
 TRAINED_ALGORITHMIC_MEDIA = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 _NAMESPACE = "org.sorairo"
+_MOST_GENERATIONS = 16
+
+Tree = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Ingredient:
+    """A file that a clip was made with. `edited`: the clip is another version of it, and only one file can be that."""
+
+    path: Path
+    edited: bool = False
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """The statements about one clip. `request` is what was asked, prompt included, as plain JSON data."""
+    """The statements about one clip. `request` is what was asked, prompt included, as plain JSON data.
+
+    `watermark`: the identity of 36 bits that is in its pixels. `ingredients`: files whose credentials are kept in it.
+    """
 
     title: str
     model: str
     weights_sha256: str
     request: Mapping[str, Any]
+    watermark: int | None = None
+    ingredients: tuple[Ingredient, ...] = ()
     software: str = "sorairo"
     version: str = sorairo.__version__
 
     def to_c2pa(self, media_type: str, created: datetime) -> dict[str, Any]:
-        """The manifest definition of the C2PA SDK, with the one `c2pa.created` action that readers insist on."""
+        """The manifest definition of the C2PA SDK, with the actions that readers insist on: `c2pa.created`, or for
+        what is another version of a file `c2pa.opened` and `c2pa.edited`."""
         # The request is JSON text, not a map: the SDK's integers end at 63 bits, and a seed must come back as it was.
         request = json.dumps(dict(self.request), ensure_ascii=False, sort_keys=True)
+        parameters: dict[str, Any] = {
+            f"{_NAMESPACE}.model": self.model,
+            f"{_NAMESPACE}.weights_sha256": self.weights_sha256,
+            f"{_NAMESPACE}.request": request,
+        }
+        if self.watermark is not None:
+            parameters[f"{_NAMESPACE}.watermark"] = f"{self.watermark:09x}"
+        edited = [name for name, each in self.ingredient_names.items() if each.edited]
+        inputs = [name for name, each in self.ingredient_names.items() if not each.edited]
+        if inputs:
+            parameters["ingredientIds"] = inputs
+        opened = [{"action": "c2pa.opened", "parameters": {"ingredientIds": edited}}] if edited else []
         action = {
-            "action": "c2pa.created",
+            "action": "c2pa.edited" if edited else "c2pa.created",
             "digitalSourceType": TRAINED_ALGORITHMIC_MEDIA,
             "softwareAgent": {"name": self.model, "version": self.weights_sha256[:12]},
             "when": created.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "parameters": {
-                f"{_NAMESPACE}.model": self.model,
-                f"{_NAMESPACE}.weights_sha256": self.weights_sha256,
-                f"{_NAMESPACE}.request": request,
-            },
+            "parameters": parameters,
         }
         return {
             "claim_generator_info": [{"name": self.software, "version": self.version}],
             "title": self.title,
             "format": media_type,
-            "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [action]}}],
+            "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [*opened, action]}}],
         }
 
+    @property
+    def ingredient_names(self) -> dict[str, Ingredient]:
+        """The ingredients by what actions call them."""
+        return {f"ingredient_{number}": each for number, each in enumerate(self.ingredients)}
 
-def read_facts(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """What a manifest, as the C2PA SDK prints it, says: whichever of title, model, weights_sha256, request, software,
-    created, source_type and signer it has. Made for files of strangers too: nothing about their shape is assumed.
+
+def read_facts(manifest: Tree, others: Tree | None = None, generation: int = 0) -> dict[str, Any]:
+    """What a manifest, as the C2PA SDK prints it, says: whichever of title, model, weights_sha256, request,
+    watermark, software, created, source_type, signer and parents it has. Made for files of strangers too: nothing
+    about their shape is assumed.
+
+    `others`: all manifests in the file by their labels; a parent's facts are read there, and so on.
     """
-    action = _created_action(manifest)
+    action = _making_action(manifest)
     parameters = _at(action, "parameters")
     generator = _at(manifest, "claim_generator_info", 0)
     facts = {
@@ -61,19 +95,32 @@ def read_facts(manifest: Mapping[str, Any]) -> dict[str, Any]:
         "model": _at(parameters, f"{_NAMESPACE}.model") or _at(action, "softwareAgent", "name"),
         "weights_sha256": _at(parameters, f"{_NAMESPACE}.weights_sha256"),
         "request": _parsed(_at(parameters, f"{_NAMESPACE}.request")),
+        "watermark": _at(parameters, f"{_NAMESPACE}.watermark"),
         "software": " ".join(str(_at(generator, key)) for key in ("name", "version") if _at(generator, key)) or None,
         "created": _at(action, "when"),
         "source_type": _at(action, "digitalSourceType"),
         "signer": _at(manifest, "signature_info", "common_name"),
+        "parents": _parents(manifest, others or {}, generation) or None,
     }
     return {name: value for name, value in facts.items() if value is not None}
 
 
-def _created_action(manifest: Mapping[str, Any]) -> Any:
+def _parents(manifest: Tree, others: Tree, generation: int) -> list[dict[str, Any]]:
+    """The facts of each ingredient, with its `relation`; of one without credentials only its title."""
+    found = []
+    for ingredient in _at(manifest, "ingredients") or ():
+        if isinstance(ingredient, Mapping) and generation < _MOST_GENERATIONS:
+            own = _at(others, str(_at(ingredient, "active_manifest"))) or {}
+            facts = {"title": _at(ingredient, "title"), "relation": _at(ingredient, "relationship")}
+            found.append(facts | read_facts(own, others, generation + 1))
+    return found
+
+
+def _making_action(manifest: Tree) -> Any:
     for assertion in _at(manifest, "assertions") or ():
         if str(_at(assertion, "label")).startswith("c2pa.actions"):
             for action in _at(assertion, "data", "actions") or ():
-                if _at(action, "action") == "c2pa.created":
+                if _at(action, "action") in ("c2pa.created", "c2pa.edited"):
                     return action
     return None
 

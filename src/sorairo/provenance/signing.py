@@ -13,7 +13,7 @@ from c2pa import Builder, C2paError, C2paSignerInfo, Signer  # type: ignore[impo
 
 from sorairo.media import new_file
 from sorairo.provenance.authority import Authority, open_authority
-from sorairo.provenance.manifest import Manifest
+from sorairo.provenance.manifest import Ingredient, Manifest
 from sorairo.provenance.verification import Verdict, judge, media_type, offline_context, one_line
 
 
@@ -36,7 +36,7 @@ def sign(
     if authority.expires <= now:
         advice = f"move {authority.folder} away to have a new one made"
         raise SigningError(f"the signing certificate expired on {authority.expires:%Y-%m-%d}: {advice}")
-    signed = _embed(source, kind, json.dumps(manifest.to_c2pa(kind, now)), authority)
+    signed = _embed(source, kind, manifest, now, authority)
     verdict = judge(signed, kind, authority.anchors)
     if verdict.state != "trusted":
         raise SigningError(f"the signature on {source} does not hold: {'; '.join(verdict.reasons)}")
@@ -45,9 +45,10 @@ def sign(
     return verdict
 
 
-def _embed(source: Path, kind: str, definition: str, authority: Authority) -> io.BytesIO:
+def _embed(source: Path, kind: str, manifest: Manifest, now: datetime, authority: Authority) -> io.BytesIO:
     """The signed file in memory (a clip is a few megabytes): what is written is then just what was verified."""
     signed = io.BytesIO()
+    definition = json.dumps(manifest.to_c2pa(kind, now))
     keys = C2paSignerInfo(
         alg=b"es256", sign_cert=authority.chain.encode(), private_key=authority.key.encode(), ta_url=None
     )
@@ -57,8 +58,18 @@ def _embed(source: Path, kind: str, definition: str, authority: Authority) -> io
             Signer.from_info(keys) as signer,
             Builder(definition, context=offline_context(authority.anchors)) as builder,
         ):
+            for name, ingredient in manifest.ingredient_names.items():
+                _add(builder, name, ingredient)
             builder.sign(signer, kind, file, signed)
     except C2paError as error:
         raise SigningError(f"{source} cannot be signed: {one_line(error)}") from error
     signed.seek(0)
     return signed
+
+
+def _add(builder: Builder, name: str, ingredient: Ingredient) -> None:
+    """With the credentials that it has, whether they hold or not: readers are told."""
+    relation = "parentOf" if ingredient.edited else "inputTo"
+    told = {"title": ingredient.path.name, "relationship": relation, "label": name}
+    with open(ingredient.path, "rb") as file:
+        builder.add_ingredient(json.dumps(told), media_type(ingredient.path), file)

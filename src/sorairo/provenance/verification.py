@@ -87,7 +87,8 @@ def judge(stream: BinaryIO, kind: str, anchors: str) -> Verdict:
             return Verdict("none", ("the file only names an address of its credentials, and no address is asked",))
         return Verdict("invalid", (f"the file or its credentials are damaged: {one_line(error)}",))
     store = json.loads(report)
-    facts = read_facts(store.get("manifests", {}).get(store.get("active_manifest"), {}))
+    manifests = store.get("manifests", {})
+    facts = read_facts(manifests.get(store.get("active_manifest"), {}), manifests)
     return Verdict(_STATES.get(state, "invalid"), _reasons(results or {}), facts)
 
 

@@ -21,6 +21,8 @@ CATEGORIES = ("sexual", "sexual_minors", "violence", "hate", "self_harm", "illeg
 LAYERS = ("lists", "classifier", "judge")
 SITUATIONS = ("upload", "public", "minors")
 STANDARD_TIER = "standard"
+PICTURES = {"nudity": 0.8, "faces": 0.5}
+"""The scores of the picture detectors from which they are believed, where a policy says nothing else."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +37,14 @@ class Policy:
     stricter: dict[str, float]
     tiers: dict[str, dict[str, float]]
     most_unread: float = 0.3
+    pictures: dict[str, float] = field(default_factory=dict)
     digest: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         _check_names("layers", self.layers, LAYERS)
         _check_numbers("stricter", self.stricter, SITUATIONS)
         _check_numbers("judge", self.judge, (*CATEGORIES, "default"))
+        _check_numbers("pictures", self.pictures, tuple(PICTURES))
         for name, table in {"thresholds": self.thresholds, **self.tiers}.items():
             _check_numbers(name, table, CATEGORIES)
         if STANDARD_TIER not in self.tiers:
@@ -56,6 +60,11 @@ class Policy:
         chosen = self.tiers[tier].get(category, usual)
         if category == "sexual_minors":
             chosen = min(chosen, usual)
+        return chosen * math.prod(self.stricter.get(situation, 1.0) for situation in situations)
+
+    def picture_threshold(self, name: str, situations: Collection[str] = ()) -> float:
+        """The score from which a picture is refused for "nudity", or has "faces"."""
+        chosen = self.pictures.get(name, PICTURES[name])
         return chosen * math.prod(self.stricter.get(situation, 1.0) for situation in situations)
 
     def judge_threshold(self, category: str) -> float:

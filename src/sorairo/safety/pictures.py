@@ -1,0 +1,118 @@
+"""Judges uploads and the frames of what was made: nudity, and faces of people. Never lets a broken layer pass.
+
+There is no model here that tells an age, and no package was found that carries one: whoever has a face may be a child.
+So faces are let in only with permission and consent, and beside a face nudity is judged as where minors are mentioned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Literal
+
+from sorairo.media import Frames
+from sorairo.safety.decision import Decision, Finding
+from sorairo.safety.policy import Policy
+
+NUDITY, FACES = "nudity detector", "face detector"
+_SEXUAL_ADVICE = "show nobody naked, and no sexual act"
+_PEOPLE_ADVICE = "somebody's face is in it: it needs an account that may use pictures of people, and your statement " \
+    "that everybody shown is an adult and agrees (--consent)"  # fmt: skip
+_UNAVAILABLE = "nothing is wrong with the request; ask the operator, then try again"
+
+Detector = Callable[[Frames], float]
+"""How sure it is, from 0 to 1, that a picture [h w 3] shows what it looks for."""
+
+
+@dataclass(frozen=True)
+class PictureContext:
+    """What pictures are judged with and for.
+
+    people: the account may use pictures of people. consent: what the user states of them; it goes into the manifest.
+    A detector that is None is missing, and refuses.
+    """
+
+    policy: Policy
+    nudity: Detector | None
+    faces: Detector | None
+    people: bool = False
+    consent: str = ""
+    surface: Literal["private", "public"] = "private"
+    timeout_seconds: float = 20.0
+
+
+def check_uploads(uploads: Mapping[str, Sequence[Frames]], context: PictureContext) -> Decision:
+    """Decides on pictures [h w 3] by the name of what they come from: of a clip two for each second."""
+    findings = [found for where, frames in uploads.items() for found in _judged(where, frames, context)]
+    return _decision(findings, context.policy)
+
+
+def check_frame(frame: Frames, seconds: float, context: PictureContext) -> Decision:
+    """Decides on one frame [h w 3] of what was made; one that is refused refuses the whole clip.
+
+    Invented people are allowed, so faces are not looked for.
+    """
+    where, situations = f"the frame at {seconds:g} s", _situations(context)
+    try:
+        return _decision([*_nude(where, _score(NUDITY, context.nudity, frame, context), situations, context)],
+                         context.policy)  # fmt: skip
+    except _BrokenError as broken:
+        return _decision([broken.finding(where)], context.policy)
+
+
+class _BrokenError(Exception):
+    def __init__(self, layer: str, what: str) -> None:
+        super().__init__(layer, what)
+        self.layer, self.what = layer, what
+
+    def finding(self, where: str) -> Finding:
+        advice = f"the {self.layer} did not work ({self.what}): {_UNAVAILABLE}"
+        return Finding("unavailable", self.layer, 1.0, 0.0, (), where, advice)
+
+
+def _judged(where: str, frames: Sequence[Frames], context: PictureContext) -> Iterator[Finding]:
+    try:
+        face = max((_score(FACES, context.faces, frame, context) for frame in frames), default=0.0)
+        least = context.policy.picture_threshold("faces")
+        situations = [*_situations(context), "upload", *(["minors"] if face >= least else [])]
+        nudity = max((_score(NUDITY, context.nudity, frame, context) for frame in frames), default=0.0)
+    except _BrokenError as broken:
+        yield broken.finding(where)
+        return
+    yield from _nude(where, nudity, situations, context)
+    if face >= least and not (context.people and context.consent.strip()):
+        yield Finding("people", FACES, round(face, 3), least, (), where, _PEOPLE_ADVICE)
+
+
+def _nude(where: str, score: float, situations: Sequence[str], context: PictureContext) -> Iterator[Finding]:
+    least = context.policy.picture_threshold("nudity", situations)
+    if score >= least:
+        yield Finding("sexual", NUDITY, round(score, 3), round(least, 3), (), where, _SEXUAL_ADVICE)
+
+
+def _situations(context: PictureContext) -> list[str]:
+    return ["public"] if context.surface == "public" else []
+
+
+def _score(layer: str, detector: Detector | None, frame: Frames, context: PictureContext) -> float:
+    """Raises _BrokenError for a detector that is missing, crashes, is late or gives no score."""
+    if detector is None:
+        raise _BrokenError(layer, "its weights are not there")
+    pool = ThreadPoolExecutor(1)  # one that hangs is left behind: it cannot be ended
+    try:
+        score = pool.submit(detector, frame).result(context.timeout_seconds)
+    except TimeoutError:
+        raise _BrokenError(layer, f"no answer within {context.timeout_seconds:g} s") from None
+    except Exception as error:  # whatever broke, the picture was not judged
+        raise _BrokenError(layer, type(error).__name__) from error
+    finally:
+        pool.shutdown(wait=False)
+    if not 0 <= score <= 1:  # nan would pass every comparison
+        raise _BrokenError(layer, f"it scored {score}")
+    return score
+
+
+def _decision(findings: list[Finding], policy: Policy) -> Decision:
+    name = f"{policy.name} {policy.version} ({policy.digest})"
+    return Decision("refuse" if findings else "allow", {}, tuple(sorted(findings, key=lambda f: -f.score)), (), name)
