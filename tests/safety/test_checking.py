@@ -22,7 +22,7 @@ def test_an_ordinary_prompt_goes_on_as_it_is(context: Context) -> None:
         {"prompt": "a ball rolls down the hill"},
         "",
     )
-    assert decision.policy.startswith("sorairo-default 1 (")
+    assert decision.policy.startswith("sorairo-default 2 (")
 
 
 def test_a_listed_word_refuses_with_its_reason(context: Context) -> None:

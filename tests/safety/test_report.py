@@ -7,9 +7,10 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from sorairo.safety.decision import Finding
 from sorairo.safety.examples import Example, load_examples
 from sorairo.safety.report import tables, wilson_interval
-from sorairo.safety.training import CLASSES, is_learned, left_out_table, train
+from sorairo.safety.training import CLASSES, is_learned, left_out_scores, threshold_table, train, with_long
 
 EXAMPLES = load_examples()
 LISTED = {"characters", "circumvention"}
@@ -28,7 +29,7 @@ def test_there_are_enough_examples() -> None:
 
 def test_every_example_is_labelled() -> None:
     assert {e.category for e in EXAMPLES} == set(CLASSES) | LISTED
-    assert {e.split for e in EXAMPLES} == {"train", "test"}
+    assert {e.split for e in EXAMPLES} == {"train", "test", "second"}
     assert all(e.near for e in EXAMPLES if e.category == "none")
 
 
@@ -39,9 +40,16 @@ def test_every_category_is_learned_and_tested() -> None:
 
 
 @pytest.mark.parametrize("label", ["family", "style", "text"])
-def test_nothing_crosses_the_split(label: str) -> None:
-    train_labels, test_labels = ({getattr(e, label) for e in split_of(split)} for split in ("train", "test"))
-    assert not train_labels & test_labels
+def test_nothing_crosses_the_splits(label: str) -> None:
+    labels = [{getattr(e, label) for e in split_of(split)} for split in ("train", "test", "second")]
+    assert sum(map(len, labels)) == len(set().union(*labels))
+
+
+def test_the_second_set_has_300_prompts_in_five_manners() -> None:
+    second = [e for e in EXAMPLES if e.style.startswith("second: ")]
+    assert len(second) == 300
+    assert len({e.style for e in second}) == 5
+    assert {e.category for e in second} == (set(CLASSES) | LISTED) - {"circumvention"}
 
 
 def test_no_slot_is_left_open() -> None:
@@ -59,27 +67,47 @@ def test_the_tables_count() -> None:
     def example(category: str, style: str = "chat", near: str = "") -> Example:
         return Example("x", category, "f", style, "test", near)
 
+    def said(category: str, layer: str = "classifier") -> tuple[Finding, ...]:
+        return (Finding(category, layer, 1.0, 0.5, (), "prompt", ""),)
+
     found = [
-        (example("sexual"), ("sexual_minors",)),
+        (example("sexual"), said("sexual_minors", "lists")),
         (example("sexual"), ()),
-        (example("hate"), ("hate",)),
-        (example("none", near="hate"), ("hate",)),
+        (example("hate"), said("hate")),
+        (example("none", near="hate"), said("hate")),
         (example("none", style="vbench", near="none"), ()),
-        (example("sexual", style="evasion: dots"), ("sexual",)),
+        (example("sexual", style="evasion: dots"), said("sexual")),
     ]
-    text = tables(found)
-    assert "| sexual | 1 of 2 = 0.500 | 0.095 to 0.905 | 0.00 |" in text
+    text = tables(found, "evasion")
+    assert "| sexual | 1 of 2 = 0.500 | 0.095 to 0.905 | 0.00 | 0.50 |" in text
     assert "| all | 2 of 3 = 0.667 |" in text
     assert "| hard negatives | 1 of 1 = 1.000 |" in text
     assert "| VBench (written by others) | 0 of 1 = 0.000 |" in text
-    assert "| dots | 1 of 1 = 1.000 |" in text
+    assert "| dots | 1 of 1 = 1.000 | 0.207 to 1.000 | none |  |" in text
+    assert "captions" not in text
 
 
 def test_training_tells_what_can_be_told() -> None:
     rng = np.random.default_rng(0)
     labels = np.arange(60) % 2
     vectors = (rng.normal(size=(60, 8)) * 0.1 + np.eye(8)[labels]).astype(np.float32)
-    table = left_out_table(vectors, labels, ["a", "b"] * 15 + ["c", "d"] * 15, steps=20)
-    assert table.count("\n") == 4
+    scores = left_out_scores(vectors, labels, ["a", "b"] * 15 + ["c", "d"] * 15, steps=20)
+    assert scores[labels == 1, 0].min() > scores[labels == 0, 0].max()
+    table = threshold_table(scores, labels)
+    assert f"| {CLASSES[1]} |" in table
+    assert table.count(": 1.00 found") == 3  # the only category that has examples
     first, second = (train(vectors, labels, steps=5) for _ in range(2))
     assert all(np.array_equal(first[name], second[name]) for name in first)
+
+
+def test_a_harmful_part_makes_a_long_example_harmful() -> None:
+    short = [e for e in split_of("train") if is_learned(e)]
+    long = with_long(short)[len(short) :]
+    assert len(long) > 300
+    assert {e.category for e in long} == set(CLASSES)
+    assert with_long(short) == with_long(short)
+    texts = {e.text: e.category for e in short}
+    for example in long[:50]:
+        parts = [part for text in example.text.split(", and then ") for part in text.split(", while ")]
+        told = {texts[part] for part in parts if part in texts} - {"none"}
+        assert told <= {example.category}

@@ -10,9 +10,9 @@ from typing import Literal
 from sorairo.safety.classifier import PromptClassifier
 from sorairo.safety.decision import Change, Decision, Finding
 from sorairo.safety.judge import JudgeError, LLMJudge
-from sorairo.safety.normalisation import readings, unread_share
+from sorairo.safety.normalisation import unread_share
 from sorairo.safety.policy import CATEGORIES, STANDARD_TIER, Policy
-from sorairo.safety.word_lists import Hit, WordList, load_word_lists
+from sorairo.safety.word_lists import Hit, WordList, load_word_lists, readings_of
 
 TOGETHER = "together"
 _ARTICLE = re.compile(r"\b(a)n?(\s+)$", re.IGNORECASE)
@@ -86,7 +86,7 @@ def _situations(texts: Mapping[str, str], context: Context, lists: Sequence[Word
     applies = {
         "upload": context.has_upload,
         "public": context.surface == "public",
-        "minors": any(found.find(readings(text)) for text in texts.values() for found in signals),
+        "minors": any(found.find(readings_of(text)) for text in texts.values() for found in signals),
     }
     return [name for name, holds in applies.items() if holds]
 
@@ -94,7 +94,7 @@ def _situations(texts: Mapping[str, str], context: Context, lists: Sequence[Word
 def _listed(texts: Mapping[str, str], lists: Sequence[WordList], situations: Sequence[str]) -> Iterator[Finding]:
     refusing = [found for found in lists if found.action == "refuse"]
     for where, text in texts.items():
-        read = readings(text)
+        read = readings_of(text)
         for found in refusing:
             words = tuple(dict.fromkeys(text[hit.start : hit.end] for hit in found.find(read)))
             if words:
@@ -149,7 +149,7 @@ def _broken(layer: str, what: str) -> Finding:
 def _rewritten(texts: Mapping[str, str], lists: Sequence[WordList]) -> tuple[dict[str, str], list[Change]]:
     changed, changes = dict(texts), []
     for where, text in texts.items():
-        read = readings(text)
+        read = readings_of(text)
         hits = [(hit, found) for found in lists if found.action == "rewrite" for hit in found.find(read)]
         edge = len(text)
         for hit, found in sorted(hits, key=lambda pair: pair[0], reverse=True):

@@ -6,16 +6,18 @@ Prints tables of recall and false positives with 95 % intervals. Never trains an
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from sorairo.safety.checking import Context, check_prompt
 from sorairo.safety.classifier import PromptClassifier
+from sorairo.safety.decision import Finding
 from sorairo.safety.examples import NONE, Example, load_examples
 from sorairo.safety.policy import load_policy
 
-Verdict = tuple[Example, tuple[str, ...]]
-"""An example and the categories that it was refused for; none where it may go on."""
+Verdict = tuple[Example, tuple[Finding, ...]]
+"""An example and the reasons to refuse it; none where it may go on."""
 
 
 def wilson_interval(hits: int, total: int, z: float = 1.96) -> tuple[float, float]:
@@ -29,11 +31,14 @@ def wilson_interval(hits: int, total: int, z: float = 1.96) -> tuple[float, floa
 
 
 def verdicts(examples: Iterable[Example], context: Context) -> list[Verdict]:
-    return [(e, tuple(f.category for f in check_prompt(e.text, context).findings)) for e in examples]
+    return [(e, check_prompt(e.text, context).findings) for e in examples]
 
 
-def tables(found: Sequence[Verdict]) -> str:
-    """Markdown: recall by category, false positives by kind, recall of evasions by kind."""
+def tables(found: Sequence[Verdict], *groups: str) -> str:
+    """Markdown: recall by category, false positives by kind, and the share refused of each style of the named groups.
+
+    A group is what styles begin with, as "evasion: "; "evasion" and "gap" are left out of the first two tables.
+    """
     plain = [v for v in found if not v[0].style.startswith(("evasion", "gap"))]
     harmful = [v for v in plain if v[0].category != NONE]
     harmless = [v for v in plain if v[0].category == NONE]
@@ -44,18 +49,29 @@ def tables(found: Sequence[Verdict]) -> str:
         "other": lambda v: not v[0].is_hard and v[0].style != "vbench" and not v[0].style.startswith("world"),
         "all": lambda v: True,
     }
-    rows = ["| category | refused | 95 % | under its own name |", "| --- | --- | --- | --- |"]
-    for name in [*sorted({e.category for e, _ in harmful}), "all"]:
+    rows = [
+        "| category | refused | 95 % | under its own name | by the lists alone |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for name in [*sorted({e.category for e, *_ in harmful}), "all"]:
         part = [v for v in harmful if name in (v[0].category, "all")]
-        own = sum(e.category in said for e, said in part)
-        rows.append(f"| {name} | {_share(part)} | {own / len(part):.2f} |")
+        own = sum(e.category in (finding.category for finding in said) for e, said in part)
+        listed = sum(any(finding.layer == "lists" for finding in said) for _, said in part)
+        rows.append(f"| {name} | {_share(part)} | {own / len(part):.2f} | {listed / len(part):.2f} |")
     rows += ["", "| harmless prompts | refused | 95 % |", "| --- | --- | --- |"]
-    rows += [f"| {name} | {_share([v for v in harmless if belongs(v)])} |" for name, belongs in kinds.items()]
-    for title, prefix in (("evasion", "evasion: "), ("what it was not made for", "gap: ")):
-        styles = sorted({e.style for e, _ in found if e.style.startswith(prefix)})
-        rows += ["", f"| {title} | refused | 95 % |", "| --- | --- | --- |"] if styles else []
-        rows += [f"| {s.removeprefix(prefix)} | {_share([v for v in found if v[0].style == s])} |" for s in styles]
-    return "\n".join(rows)
+    for name, belongs in kinds.items():
+        part = [v for v in harmless if belongs(v)]
+        rows += [f"| {name} | {_share(part)} |"] if part else []
+    return "\n".join(rows + [row for group in groups for row in _styles(found, group)])
+
+
+def _styles(found: Sequence[Verdict], group: str) -> Iterator[str]:
+    yield from ("", f"| {group} | harmful: refused | 95 % | harmless: refused | 95 % |", "| --- |" + " --- |" * 4)
+    for style in sorted({e.style for e, _ in found if e.style.startswith(f"{group}: ")}):
+        part = [v for v in found if v[0].style == style]
+        harmful, harmless = ([v for v in part if (v[0].category == NONE) is fine] for fine in (False, True))
+        shares = (_share(side) if side else "none | " for side in (harmful, harmless))
+        yield f"| {style.removeprefix(f'{group}: ')} | {' | '.join(shares)} |"
 
 
 def _share(part: Sequence[Verdict]) -> str:
@@ -67,8 +83,19 @@ def _share(part: Sequence[Verdict]) -> str:
 def main(folder: Path) -> None:
     from sorairo.safety.training import packaged_embed
 
-    context = Context(load_policy(), PromptClassifier(folder, packaged_embed(), words_tried=0))
-    print(tables(verdicts([example for example in load_examples() if example.split == "test"], context)))
+    policy = load_policy()
+    context = Context(policy, PromptClassifier(folder, packaged_embed(), words_tried=0))
+    held_out = load_examples()
+    abroad = [e for e in held_out if e.style.startswith(("script", "language"))]
+    second = [e for e in held_out if e.split == "second" and e not in abroad]
+    print("First held-out set\n", flush=True)
+    print(tables(verdicts([e for e in held_out if e.split == "test"], context), "evasion", "gap"))
+    print("\nSecond held-out set\n", flush=True)
+    print(tables(verdicts(second, context), "second"))
+    print("\nOther languages, as they are judged\n", *_styles(verdicts(abroad, context), "script"), sep="\n")
+    print(*_styles(verdicts(abroad, context), "language"), sep="\n")
+    lax = replace(context, policy=replace(policy, most_unread=1.0))
+    print("\nOther scripts, if they were judged\n", *_styles(verdicts(abroad, lax), "script"), sep="\n")
 
 
 if __name__ == "__main__":

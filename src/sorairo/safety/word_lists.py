@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib.resources import files
 from typing import Literal, NamedTuple
 
 from sorairo.config import load
-from sorairo.safety.normalisation import Reading, plain_reading, within_one_edit
+from sorairo.safety.normalisation import Reading, plain_reading, readings
+from sorairo.safety.spelling import Speller
 
-FILES = ("names.toml", "terms.toml")
-LEAST_LETTERS_OF_A_STEM, LEAST_LETTERS_OF_A_NAME = 6, 9  # below, one letter more or less is often another word
-MOST_WORDS_OF_A_NAME = 4
+FILES = ("names.toml", "names_of_packages.toml", "terms.toml", "languages.toml")
 _GAP = r"[\s\-_.']*"
-_CLOSE = re.compile(_GAP)
-_WORDS = re.compile(r"[^\W\d_]+")
-_FIRST_WITHOUT_SPACES = "\u2e80"  # from here on, scripts that write words without spaces between them
+# Scripts that write words, or their endings, without spaces: Thai and Lao, Korean letters (NFKD), Chinese and Japanese.
+_WITHOUT_SPACES = re.compile("[\u0e00-\u0eff\u1100-\u11ff\u2e80-\U0003ffff]")
+
+_WORD = re.compile(r"\w+")
+START = 3  # letters that entries are looked up by
 
 Action = Literal["refuse", "rewrite", "signal"]
 
@@ -43,41 +44,24 @@ class WordList:
     provenance: str
     licence: str
     entries: str
-    not_misspelt: str = ""
 
     def names(self) -> list[str]:
         """The first spelling of each entry."""
         return [re.split(r" [|=] ", line)[0] for line in self.entries.strip().splitlines()]
 
+    def words(self) -> set[str]:
+        """Every word of every entry as it is read; stems end in "~"."""
+        return {word for spelling in self._spellings for word in re.findall(r"(?<![!\w])[^\W\d_]+~?", spelling)}
+
     def find(self, read: Sequence[Reading]) -> list[Hit]:
         """Every place, once, in the order of the text."""
-        hits = {self._hit(reading, match) for reading in read for match in self._pattern.finditer(reading.text)}
-        if self.action == "refuse" and not hits:
-            hits = set(self._misspelt(read[-1]))
-        return sorted(hits)
+        hits = {
+            self._hit(r, match) for r in read for found in self._patterns(r.text) for match in found.finditer(r.text)
+        }
+        return sorted(hit for hit in hits if not any(_is_inside(hit, other) for other in hits))
 
     def _hit(self, reading: Reading, match: re.Match[str]) -> Hit:
         return Hit(*reading.span(*match.span()), self._replacements.get(_letters(match[0]), ""))
-
-    def _misspelt(self, reading: Reading) -> Iterator[Hit]:
-        """Words within one edit of an entry. Exact only, where the list says that a word is not a misspelling."""
-        words = list(_WORDS.finditer(reading.text))
-        spared = tuple(self.not_misspelt.split())
-        for first in range(len(words)):
-            joined = ""
-            for last in range(first, min(first + MOST_WORDS_OF_A_NAME, len(words))):
-                if last > first and not _CLOSE.fullmatch(reading.text, words[last - 1].end(), words[last].start()):
-                    break
-                joined += words[last][0]
-                if not joined.startswith(spared) and self._is_near(joined, last - first + 1):
-                    yield Hit(*reading.span(words[first].start(), words[last].end()), "")
-
-    def _is_near(self, joined: str, num_words: int) -> bool:
-        starts = [
-            (joined[: len(stem) + more], stem) for stem in self._stems if stem[0] == joined[0] for more in (-1, 0, 1)
-        ]
-        wholes = [(joined, name) for name, count in self._long_names if count == num_words and name[0] == joined[0]]
-        return any(within_one_edit(a, b) for a, b in (starts if num_words == 1 else wholes))
 
     @cached_property
     def _spellings(self) -> dict[str, str]:
@@ -85,24 +69,34 @@ class WordList:
         lines = [line.partition(" = ") for line in self.entries.strip().splitlines()]
         return {plain_reading(s.strip()).text: new.strip() for old, _, new in lines for s in old.split(" | ")}
 
+    def _patterns(self, text: str) -> list[re.Pattern[str]]:
+        """Of the entries whose first word may stand in the text: to compile all would take longer than to judge."""
+        starts = {word[:length] for word in _WORD.findall(text) for length in range(1, START + 1)}
+        found = dict.fromkeys(entry for start in starts & self._by_start.keys() for entry in self._by_start[start])
+        return [*self._loose, *(_pattern(rf"(?<!\w){_expression(entry)}(?!\w)") for entry in found)]
+
     @cached_property
-    def _pattern(self) -> re.Pattern[str]:
-        return re.compile("|".join(map(_expression, sorted(self._spellings, key=len, reverse=True))))
+    def _loose(self) -> list[re.Pattern[str]]:
+        entries = sorted((e for e in self._spellings if _WITHOUT_SPACES.match(e)), key=len, reverse=True)
+        return [_pattern("|".join(map(re.escape, "/".join(entries).split("/"))))] if entries else []
+
+    @cached_property
+    def _by_start(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for entry in self._spellings:
+            for word in [] if _WITHOUT_SPACES.match(entry) else entry.split()[0].split("/"):
+                start = _WORD.match(word)
+                found.setdefault(start[0][:START] if start else word[:1], []).append(entry)
+        return found
 
     @cached_property
     def _replacements(self) -> dict[str, str]:
         return {_letters(spelling): new for spelling, new in self._spellings.items()}
 
-    @cached_property
-    def _stems(self) -> list[str]:
-        stems = [spelling[:-1] for spelling in self._spellings if spelling.endswith("~")]
-        return [stem for stem in stems if stem.isalpha() and len(stem) >= LEAST_LETTERS_OF_A_STEM]
 
-    @cached_property
-    def _long_names(self) -> list[tuple[str, int]]:
-        texts = [spelling for spelling in self._spellings if not set(spelling) & set("~/*!")]
-        names = [(_letters(text), len(_WORDS.findall(text))) for text in texts]
-        return [(name, count) for name, count in names if count > 1 and len(name) >= LEAST_LETTERS_OF_A_NAME]
+@lru_cache(None)
+def _pattern(expression: str) -> re.Pattern[str]:
+    return re.compile(expression)
 
 
 @lru_cache(1)
@@ -117,13 +111,26 @@ def load_word_lists() -> tuple[WordList, ...]:
     )
 
 
+def readings_of(text: str) -> tuple[Reading, ...]:
+    """The readings of a text; the last has misspelt words as the lists spell them, where it has any."""
+    read = readings(text)
+    corrected = _speller().corrected(read[-1])
+    return read if corrected.text == read[-1].text else (*read, corrected)
+
+
+@lru_cache(1)
+def _speller() -> Speller:
+    found = {word for listed in load_word_lists() if listed.action == "refuse" for word in listed.words()}
+    return Speller(found, {word[:-1] for word in found if word.endswith("~")})
+
+
 def _expression(entry: str) -> str:
-    """An entry in lower case as a regular expression with its word boundaries."""
-    alternatives = entry.split("/")
-    if all(word and word[0] >= _FIRST_WITHOUT_SPACES for word in alternatives):
-        return "(?:" + "|".join(map(re.escape, alternatives)) + ")"
-    parts = [_part(word) for word in entry.split()]
-    return r"(?<!\w)" + _GAP.join(parts) + r"(?!\w)"
+    """An entry in lower case as a regular expression."""
+    return _GAP.join(map(_part, entry.split()))
+
+
+def _is_inside(hit: Hit, other: Hit) -> bool:
+    return (hit.start, hit.end) != (other.start, other.end) and other.start <= hit.start and hit.end <= other.end
 
 
 def _part(word: str) -> str:
