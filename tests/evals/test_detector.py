@@ -19,10 +19,11 @@ from sorairo.evals.detector import (
 )
 from sorairo.evals.detector_examples import scene_examples
 from sorairo.evals.judgement import judge
-from sorairo.evals.observation import Observation
-from sorairo.evals.scene_net import NUM_CAMERA_PICTURES, PAINTS, CameraNet, SceneNet
+from sorairo.evals.laws import LAWS
 from sorairo.evals.statements import FACTS
 from sorairo.shapes import NATIVE_BUCKETS
+from sorairo.sight.observation import Observation
+from sorairo.sight.scene_net import NUM_CAMERA_PICTURES, PAINTS, CameraNet, SceneNet
 from sorairo.world import SHAPES, WorldClip, make_clip, render
 
 SEEDS = (1000, 1003, 1005, 1009)
@@ -71,12 +72,14 @@ def test_things_of_other_clips_are_not_there(watched: list[tuple[WorldClip, Obse
 def test_the_detectors_say_how_far_they_agree(detector: Detector) -> None:
     assert set(detector.agreement) == set(FACTS)
     assert sum(share >= LEAST_AGREEMENT for share in detector.agreement.values()) >= 8
-    assert detector_file().stat().st_size < 3e6
+    assert set(detector.limits) == set(LAWS)
+    assert all(low < high and most >= 0 for low, high, most in detector.limits.values())
+    assert detector_file().stat().st_size < 2e6
 
 
 def test_saved_detectors_see_the_same(tmp_path: Path, knock_over: WorldClip) -> None:
     torch.manual_seed(0)
-    first = Detector(SceneNet().half().float(), CameraNet().half().float(), {"light": 0.5})
+    first = Detector(SceneNet().half().float(), CameraNet().half().float(), {"light": 0.5}, {"fall": [1.0, 2.0, 0.5]})
     save_detector(tmp_path / "d.safetensors", first, {"clips": 3})
     second = load_detector(tmp_path / "d.safetensors")
     frames = render(knock_over, range(0, 33, 3), 64, 48)[0]
@@ -84,6 +87,7 @@ def test_saved_detectors_see_the_same(tmp_path: Path, knock_over: WorldClip) -> 
     assert one.sightings == two.sightings
     assert np.array_equal(one.labels, two.labels)
     assert second.agreement == {"light": 0.5}
+    assert second.limits == {"fall": [1.0, 2.0, 0.5]}
 
 
 def test_broken_and_foreign_files(tmp_path: Path) -> None:

@@ -2,9 +2,11 @@ import numpy as np
 import torch
 
 from sorairo.evals.agreement import Agreement
-from sorairo.evals.detector_card import agreement_table, card_text
+from sorairo.evals.detector import Detector
 from sorairo.evals.detector_examples import (
+    PICTURES_PER_CLIP,
     UNKNOWN,
+    WINDOW,
     camera_examples,
     draw_examples,
     learning_clip,
@@ -16,6 +18,8 @@ from sorairo.evals.detector_training import (
     TURNED_ROUND,
     UNREPEATABLE,
     _renamed,
+    agreement_table,
+    card_text,
     degraded_frames,
     draw_camera_batch,
     draw_scene_batch,
@@ -24,7 +28,7 @@ from sorairo.evals.detector_training import (
     train_camera_net,
     train_scene_net,
 )
-from sorairo.evals.scene_net import CELL, PAINTS, SceneNet
+from sorairo.sight.scene_net import CELL, PAINTS, CameraNet, SceneNet
 from sorairo.world import CAMERA_MOVES, SHAPES, WorldClip
 
 
@@ -88,7 +92,7 @@ def flipped(move: str) -> str:
 
 def test_batches_and_a_few_steps() -> None:
     torch.manual_seed(0)
-    scenes, cameras = gather(draw_examples(3))
+    scenes, cameras = gather(draw_examples(range(3)))
     generator = torch.Generator().manual_seed(0)
     batch = draw_scene_batch(scenes, generator)
     assert batch.pixels.shape[1:3] == tuple(CELL * side for side in batch.thing.shape[1:])
@@ -98,7 +102,34 @@ def test_batches_and_a_few_steps() -> None:
     network = train_scene_net(scenes, steps=30)
     after = scene_loss(network(batch.pixels.movedim(-1, 1).float() / 127.5 - 1), batch)
     assert after < before
+    assert train_scene_net(scenes, steps=1, start=network) is network
     train_camera_net(cameras, steps=2)
+
+
+def test_pictures_without_anything_that_could_lie_have_a_loss() -> None:
+    """Its mean over nothing would be no number, and end a training."""
+    scenes, _ = gather(draw_examples(range(1)))
+    ((_, batch),) = scenes.items()
+    batch = batch._replace(tipped=torch.full_like(batch.tipped, UNKNOWN))
+    loss = scene_loss(SceneNet()(batch.pixels.movedim(-1, 1).float() / 127.5 - 1), batch)
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert torch.isfinite(loss)
+
+
+def test_some_clips_go_through_an_autoencoder_in_windows() -> None:
+    seen: list[tuple[int, ...]] = []
+
+    def darkened(frames: np.ndarray) -> np.ndarray:
+        seen.append(frames.shape)
+        return frames // 4
+
+    plain, rebuilt = (list(draw_examples(range(6), rebuild)) for rebuild in (None, darkened))
+    assert {shape[0] for shape in seen} == {WINDOW}
+    assert 0 < len(seen) < 6
+    assert all(len(examples) == PICTURES_PER_CLIP for _, examples, _ in rebuilt)
+    dark = [max(e.pixels.max() for e in examples) < 64 for _, examples, _ in rebuilt]
+    assert sum(dark) == len(seen)
+    assert all(max(e.pixels.max() for e in examples) >= 64 for _, examples, _ in plain)
 
 
 def test_degraded_frames_stay_frames(knock_over: WorldClip) -> None:
@@ -110,11 +141,14 @@ def test_degraded_frames_stay_frames(knock_over: WorldClip) -> None:
 
 
 def test_card_names_what_is_scored() -> None:
-    rows = (Agreement("light", 10, 10, 10, 9), Agreement("count", 10, 10, 6, 9))
-    text = card_text({"clips": 4}, {"As rendered": rows})
+    rows = (Agreement("light", 10, 10, 10, 10), Agreement("count", 10, 10, 10, 9))
+    detector = Detector(SceneNet(), CameraNet(), limits={"fall": [7.0, 12.0, 0.05]})
+    text = card_text({"clips_checked": 4}, detector, {"As rendered": rows})
     assert agreement_table(rows) in text
-    assert "- clips: 4" in text
+    assert "- clips checked: 4" in text
+    assert "| fall | 7.00 to 12.00 | 0.050 |" in text
     light, count = agreement_table(rows).splitlines()[2:]
-    assert light.startswith("| light | 0.950 |")
-    assert light.endswith("| 10 of 10 | 9 of 10 | yes |")
+    assert light.startswith("| light | 1.000 |")
+    assert light.endswith("| 10 of 10 | 10 of 10 | yes |")
+    assert count.startswith("| count | 0.950 |")
     assert count.endswith("| no |")

@@ -5,10 +5,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sorairo.evals.observation import Observation
-from sorairo.evals.report import HEADER, EvaluationReport, PromptResult
-from sorairo.evals.scoring import NUM_OTHERS, Score, score_rows, tally, tally_others
+from sorairo.evals.report import HEADER, About, EvaluationReport, PromptResult
+from sorairo.evals.scoring import (
+    NUM_OTHERS,
+    SCORED_GROUPS,
+    Score,
+    no_tally,
+    part,
+    score_rows,
+    tally,
+    tally_others,
+)
 from sorairo.evals.statements import FACTS, Noun, Statement
+from sorairo.sight.observation import Observation
 
 LIGHTS = ("day", "night", "sunset", "studio")
 
@@ -18,7 +27,7 @@ def scene(light: str, ground: str = "sand") -> Observation:
 
 
 def asks(light: str) -> tuple[Statement, ...]:
-    return Statement("light", value=light), Statement("camera", value="still"), Statement("size", Noun("red", "cube"))
+    return Statement("light", value=light), Statement("camera", value="still"), Statement("push", Noun("red", "cube"))
 
 
 SAID = [asks(LIGHTS[k % 4]) for k in range(8)]
@@ -84,8 +93,8 @@ def test_event_pools_hit_and_topple() -> None:
 
 @pytest.fixture
 def report() -> EvaluationReport:
-    return EvaluationReport(
-        model="tiny",
+    about = About(
+        model="tiny <1>",
         weights_sha256="ab" * 32,
         detector_sha256="cd" * 32,
         num_prompts=8,
@@ -93,11 +102,21 @@ def report() -> EvaluationReport:
         num_inference_steps=4,
         guidance_scale=6.0,
         seed=0,
+        seconds={"model": 1.5},
+    )
+    quartiles = {"fits": 3, "low": 9.0, "median": 9.81, "high": 10.0}
+    return EvaluationReport(
+        about,
         scores=rows(REAL, ("light", "camera")),
         unscored={"size": 8},
         agreement={"light": 0.99},
-        prompts=(PromptResult("a ball at night", "hit", 4, {"light night": True, "red cube size": None}),),
-        seconds={"model": 1.5},
+        prompts=(
+            PromptResult("a ball at night", "hit", 4, {"light night": True, "red cube size": None}, clip="clips/0.mp4"),
+            PromptResult("a <b>cube</b>", "hit", 5, {"light day": False}, "new pairs", "clips/1.mp4"),
+        ),
+        groups={"all": rows(REAL)},
+        doubtful=rows(REAL, ("camera",)),
+        laws={"made": {}, "real": {"fall": quartiles}},
     )
 
 
@@ -118,4 +137,29 @@ def test_report_as_a_table(report: EvaluationReport, tmp_path: Path) -> None:
     text = paths[1].read_text()
     assert "| light | 8 | 1.00 |" in text
     assert "size (8)" in text
-    assert sorted(p.name for p in paths[0].parent.iterdir()) == ["evaluation.json", "evaluation.md"]
+    assert "weights `abababababab`" in text
+    assert "| fall | 0 | - | - | 9.81 | 9.00 to 10.00 |" in text
+    names = sorted(p.name for p in paths[0].parent.iterdir())
+    assert names == ["evaluation.html", "evaluation.json", "evaluation.md"]
+
+
+def test_page_shows_failures_first_and_runs_nothing(report: EvaluationReport) -> None:
+    page = report.to_html()
+    assert page.index("clips/1.mp4") < page.index("clips/0.mp4")
+    assert '<li class="no">light day</li>' in page
+    assert '<li class="unscored">red cube size</li>' in page
+    assert "a &lt;b&gt;cube&lt;/b&gt;" in page
+    assert "tiny &lt;1&gt;" in page
+    assert "<!--" not in page
+    assert "<script" not in page
+
+
+def test_groups_pool_facts_and_parts_are_apart() -> None:
+    pooled = score_rows(tally(SAID, REAL), tally_others(SAID, REAL), tally(SAID, REAL), FACTS, None, SCORED_GROUPS)
+    assert {row.fact: row.num_statements for row in pooled} == {"composition": 8, "motion": 8}
+    half = part(tally(SAID, REAL), np.arange(8) < 3)
+    assert half["light"].sum(0).tolist() == [3, 3]
+    (row,) = score_rows(tally(SAID, REAL), tally_others(SAID, REAL), no_tally(8), ("light",), no_tally(8))
+    assert row.score == 1
+    assert math.isnan(row.ceiling)
+    assert math.isnan(row.fraction)

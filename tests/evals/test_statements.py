@@ -28,7 +28,27 @@ def test_a_row_is_said_once() -> None:
         Statement("topple", ROW),
         Statement("count", ROW, value=3),
         Statement("light", value="night"),
+        Statement("rests", ROW, BALL),
+        Statement("single", BALL),
+        Statement("stays", BALL),
     )
+
+
+def test_what_follows_from_what_is_told() -> None:
+    cube = Noun("blue", "cube")
+    claims = [
+        Claim("object", subject=0, color="red", shape="sphere"),
+        Claim("motion", subject=0, side="down"),
+        Claim("object", subject=1, color="blue", shape="cube"),
+        Claim("event", name="hit", subject=0, other=1),
+        Claim("event", name="leave", subject=0, side="left"),
+    ]
+    made = statements(claims)
+    assert Statement("above", BALL, cube) in made
+    assert Statement("order", BALL, cube, "fall then hit") in made
+    assert Statement("order", BALL, cube, "hit then leave") in made
+    assert not [s for s in made if s.fact == "rests"]  # nothing says that the cube was moved
+    assert str(Statement("order", BALL, cube, "hit then leave")) == "red sphere order hit then leave blue cube"
 
 
 def test_a_mixed_group_has_a_shape_and_no_colour() -> None:
@@ -38,7 +58,7 @@ def test_a_mixed_group_has_a_shape_and_no_colour() -> None:
 
 def test_a_motion_without_a_side_says_nothing() -> None:
     claims = [Claim("object", subject=0, color="red", shape="sphere"), Claim("motion", subject=0, manner="roll")]
-    assert {s.fact for s in statements(claims)} == {"colour", "shape"}
+    assert {s.fact for s in statements(claims)} == {"colour", "shape", "single", "stays"}
 
 
 def test_words() -> None:

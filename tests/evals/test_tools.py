@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from sorairo.evals import tools
-from sorairo.evals.tools import Seams, measure_seams, score_tools, table, window_seams
+from sorairo.evals.tools import Seams, measure_seams, score_tools, seams_line, table, window_seams
 from sorairo.pipelines import ModelBundle, load_bundle
 from sorairo.pipelines.request import VideoRequest
 
@@ -41,12 +41,20 @@ def test_every_tool_builds_a_request(tmp_path: Path) -> None:
 
 
 def test_a_jump_is_told_from_motion() -> None:
-    ramp = np.arange(20, dtype=np.uint8)[:, None, None, None] * np.ones((1, 4, 4, 3), np.uint8)
-    assert measure_seams(ramp, [10]) == Seams(1, 1, 0, 0)
-    ramp[10:] += 9
-    assert measure_seams(ramp, [10]) == Seams(10, 1, 9, 0)
+    """Of brightness that rises by 4 into each latent frame, then by 3, 2 and 3, but by 12 into frame 9."""
+    rises = np.tile([4, 3, 2, 3], 5)
+    rises[8] = 12
+    frames = np.concatenate([[0], rises]).cumsum().astype(np.uint8)[:, None, None, None] * np.ones((4, 4, 3), np.uint8)
+    assert measure_seams(frames, [9]) == Seams(pixels=12 / 3, motion=9 / 1, borders=12 / 4)
+    assert measure_seams(frames, [2]).pixels == 1
+
+
+def test_a_score_of_seams_comes_with_its_interval() -> None:
+    line = seams_line([Seams(1, 1, 1)] * 9 + [Seams(3, 1, 1)])
+    assert line.startswith("pixels 1.00 [1.00, 1.00], motion 1.00 [1.00, 1.00], borders 1.00")
+    assert seams_line([Seams(1, 1, 1), Seams(2, 1, 1)]).startswith("pixels 1.50 [1.00, 2.00]")
 
 
 def test_seams_are_where_a_window_begins_to_add() -> None:
     assert window_seams(9) == []
-    assert window_seams(20) == [33, 57]
+    assert window_seams(20) == [33, 53, 73]

@@ -6,23 +6,26 @@ The false ones are made so that they contradict the clip's facts, one word chang
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sorairo.evals.detector import Detector
 from sorairo.evals.judgement import judge
 from sorairo.evals.statements import FACTS, SCENE_FACTS, Noun, Statement, statements
 from sorairo.evals.statistics import wilson_interval
-from sorairo.world import CAMERA_MOVES, COLORS, GROUNDS, LIGHTS, SHAPES, WorldClip, caption
+from sorairo.shapes import VideoShape
+from sorairo.sight.observation import Observation
+from sorairo.world import CAMERA_MOVES, COLORS, GROUNDS, LIGHTS, SHAPES, SIZES, WorldClip, caption
 
-LEAST_AGREEMENT = 0.9
+LEAST_AGREEMENT = 0.97
 """A fact whose detector agrees less with the truth is not scored."""
 NAMES: dict[str, tuple[str, ...]] = {"ground": GROUNDS, "light": LIGHTS, "camera": CAMERA_MOVES}
 OPPOSITE = {"left": "right", "right": "left", "down": "left"}
 CLEAR_AREA, CLEAR_SHARE = 0.004, 0.5  # of the picture, of the thing: what a viewer makes out
 FALLING_SHAPES = ("cube", "cylinder", "cone", "block", "domino")
 PLACED = 0.1  # metres that something which stays in its place may move
+RAN = 1.0  # metres that something went before it touched anything
+INSIDE = 0.55  # screen units from the middle, well inside the picture
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,10 @@ def _changed(statement: Statement, clip: WorldClip, rng: np.random.Generator) ->
         yield Statement(fact, statement.other, noun)
     elif fact in ("enter", "leave") and value:
         yield Statement(fact, noun, value=OPPOSITE[str(value)])
+    elif fact == "size":
+        yield Statement(fact, noun, value=_another(SIZES, {str(value)}, rng))
+    elif fact == "order":
+        yield Statement(fact, noun, statement.other, " then ".join(reversed(str(value).split(" then "))))
 
 
 def _another(options: Iterable[str], taken: set[str], rng: np.random.Generator) -> str:
@@ -101,7 +108,11 @@ def _about_others(clip: WorldClip, rng: np.random.Generator) -> Iterator[Stateme
     actor = next((i for i, o in enumerate(clip.objects) if o.role == "actor" and colors.count(o.color) == 1), None)
     for i, thing in enumerate(clip.objects):
         noun = Noun(thing.color, thing.shape)
-        if thing.color not in COLORS or colors.count(thing.color) > 1 or clear[:, i].mean() < 0.4:
+        if thing.color not in COLORS or clear[:, i].mean() < 0.4:
+            continue
+        if colors.count(thing.color) > 1:
+            if thing.role == "member" and clear[:, i].all():
+                yield Statement("single", noun)
             continue
         for fact, frame in (("enter", 0), ("leave", -1)):
             if clear[frame, i]:
@@ -112,18 +123,63 @@ def _about_others(clip: WorldClip, rng: np.random.Generator) -> Iterator[Stateme
             yield Statement("direction", noun, value=str(rng.choice(["left", "right"])))
             if actor is not None and ("hit", i) not in events and not thing.static:
                 yield Statement("hit", Noun(colors[actor], clip.objects[actor].shape), noun)
+        if actor is not None and i != actor:
+            yield from _of_actor(clip, actor, i, events)
 
 
-def measure_agreement(
-    detector: Detector, clips: Iterable[tuple[WorldClip, np.ndarray]], seed: int = 0
-) -> tuple[Agreement, ...]:
-    """Agreement of each fact over clips with their frames [t h w 3]."""
+def _of_actor(clip: WorldClip, actor: int, other: int, events: set[tuple[str, int]]) -> Iterator[Statement]:
+    """What the actor did not do to, behind or above another thing, and what did not wait for it."""
+    moving, thing = clip.objects[actor], clip.objects[other]
+    noun, second = Noun(moving.color, moving.shape), Noun(thing.color, thing.shape)
+    places = clip.poses[:, :, :3]
+    if clip.facts.visible[clip.facts.inside[:, actor] > 0, actor].min(initial=1) > CLEAR_SHARE:
+        yield Statement("hide", noun, second)
+        yield Statement("reappear", noun, second)
+    if moving.position[2] < 2 * moving.rest_height and clip.facts.direction[actor] in ("left", "right"):
+        yield Statement("above", noun, second)
+    touches = [e.time for e in clip.facts.events if e.kind == "hit" and {e.subject, e.other} == {actor, other}]
+    if touches and clip.facts.direction[actor] in ("left", "right"):
+        first = int(np.argmax(clip.facts.area[:, actor] > CLEAR_AREA))
+        if np.linalg.norm(places[int(touches[0] * clip.shape.fps), actor] - places[first, actor]) > RAN:
+            yield Statement("rests", noun, second)
+
+
+def spliced(before: Observation, after: Observation) -> Observation:
+    """A cut in the middle of a clip: what was there vanishes, and other things are there instead."""
+    half = before.num_frames // 2
+    kept = [s for s in before.sightings if s.frame < half] + [s for s in after.sightings if s.frame >= half]
+    return replace(before, sightings=tuple(kept), labels=np.concatenate([before.labels[:half], after.labels[half:]]))
+
+
+def _vanishing(clip: WorldClip, other: WorldClip) -> Iterator[Statement]:
+    """Of things that are in full view at the cut, and that the other clip does not have."""
+    half, foreign, colors = (
+        clip.shape.num_frames // 2,
+        {o.color for o in other.objects},
+        [o.color for o in clip.objects],
+    )
+    facts = clip.facts
+    for i, thing in enumerate(clip.objects):
+        whole = facts.visible[half - 1, i] > 0.9 and facts.area[half - 1, i] > 2 * CLEAR_AREA
+        inside = abs(facts.screen[half - 1, i]).max() < INSIDE
+        if whole and inside and thing.color not in foreign and colors.count(thing.color) == 1:
+            yield Statement("stays", Noun(thing.color, thing.shape))
+
+
+def count_agreement(watched: Iterable[tuple[WorldClip, Observation]], seed: int = 0) -> tuple[Agreement, ...]:
+    """Agreement of each fact over clips and what was seen of them."""
     counts = {fact: np.zeros(4, int) for fact in FACTS}
-    for clip, frames in clips:
+    last: dict[VideoShape, tuple[WorldClip, Observation]] = {}
+    for clip, seen in watched:
         rng = np.random.default_rng([seed, clip.seed])
-        seen, true = detector.observe(frames), true_statements(clip, rng)
+        true = true_statements(clip, rng)
         for statement in true:
             counts[statement.fact] += (1, 0, judge(statement, seen), 0)
         for statement in false_statements(clip, true, rng):
             counts[statement.fact] += (0, 1, 0, not judge(statement, seen))
+        if clip.shape in last:
+            cut = spliced(seen, last[clip.shape][1])
+            for statement in _vanishing(clip, last[clip.shape][0]):
+                counts[statement.fact] += (0, 1, 0, not judge(statement, cut))
+        last[clip.shape] = clip, seen
     return tuple(Agreement(fact, *count.tolist()) for fact, count in counts.items())

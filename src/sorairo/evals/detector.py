@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sorairo.checkpoint import load_into, save_tensors
-from sorairo.evals.observation import Observation, Sighting, label_things, sight_things
-from sorairo.evals.scene_net import NUM_CAMERA_PICTURES, PAINTS, CameraNet, SceneNet, ScenePrediction
 from sorairo.pipelines.cards import weight_roots
 from sorairo.shapes import SPATIAL_STRIDE
+from sorairo.sight.observation import Observation, Sighting, label_things, sight_things, without_flickers
+from sorairo.sight.scene_net import NUM_CAMERA_PICTURES, PAINTS, CameraNet, SceneNet, ScenePrediction
 from sorairo.world import CAMERA_MOVES, GROUNDS, LIGHTS
 
 FOLDER, FILE = "detector", "detector.safetensors"
@@ -28,12 +28,22 @@ Frames = npt.NDArray[np.uint8]
 
 
 class Detector:
-    """Both networks, frozen. agreement: for each fact, how far it agreed with the truth on held-out clips."""
+    """Both networks, frozen.
 
-    def __init__(self, scene: SceneNet, camera: CameraNet, agreement: Mapping[str, float] | None = None) -> None:
+    agreement: for each fact, how far it agreed with the truth on held-out clips. limits: for each law, between which
+    numbers fits to real clips lie (`laws.limits_of`).
+    """
+
+    def __init__(
+        self,
+        scene: SceneNet,
+        camera: CameraNet,
+        agreement: Mapping[str, float] | None = None,
+        limits: Mapping[str, Sequence[float]] | None = None,
+    ) -> None:
         self.scene = scene.eval().requires_grad_(False)
         self.camera = camera.eval().requires_grad_(False)
-        self.agreement = dict(agreement or {})
+        self.agreement, self.limits = dict(agreement or {}), dict(limits or {})
 
     @torch.no_grad()
     def observe(self, frames: Frames) -> Observation:
@@ -45,7 +55,9 @@ class Detector:
             names[int(torch.cat([getattr(part, kind) for part in parts]).softmax(1).mean(0).argmax())]
             for kind, names in (("light", LIGHTS), ("ground", GROUNDS))
         )
-        return Observation(tuple(sightings), labels, light, ground, self._camera_move(pictures))
+        return Observation(
+            tuple(without_flickers(sightings, len(labels))), labels, light, ground, self._camera_move(pictures)
+        )
 
     def _camera_move(self, pictures: Tensor) -> str:
         """A single picture counts as a camera that stands still."""
@@ -98,7 +110,7 @@ def save_detector(path: Path, detector: Detector, facts: Mapping[str, Any]) -> N
     named: tuple[tuple[str, nn.Module], ...] = (("scene", detector.scene), ("camera", detector.camera))
     tensors = {f"{part}.{name}": tensor for part, module in named for name, tensor in module.state_dict().items()}
     halves = {name: t.half() if t.is_floating_point() else t for name, t in tensors.items()}
-    save_tensors(path, halves, {**facts, "agreement": detector.agreement})
+    save_tensors(path, halves, {**facts, "agreement": detector.agreement, "limits": detector.limits})
 
 
 def load_detector(path: Path | None = None) -> Detector:
@@ -109,4 +121,5 @@ def load_detector(path: Path | None = None) -> Detector:
     path = path or detector_file()
     scene, camera = SceneNet(), CameraNet()
     load_into(scene, path, "scene.")
-    return Detector(scene, camera, load_into(camera, path, "camera.").get("agreement"))
+    facts = load_into(camera, path, "camera.")
+    return Detector(scene, camera, facts.get("agreement"), facts.get("limits"))

@@ -6,7 +6,7 @@ detector); "test" is for checking only. Writes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -16,15 +16,16 @@ import torch
 from torch import Tensor
 
 from sorairo.evals.detector import camera_frames
-from sorairo.evals.observation import Observation, label_things, sight_things
-from sorairo.evals.scene_net import CELL, PAINTS
 from sorairo.shapes import NATIVE_BUCKETS, VideoShape
+from sorairo.sight.scene_net import CELL, PAINTS
 from sorairo.world import CAMERA_MOVES, GROUNDS, LIGHTS, SHAPES, WorldClip, make_clip, render
 from sorairo.world.camera import draw_camera, view_tangent
 
 BUCKET_ORDER = (0, 2, 0, 1)  # of NATIVE_BUCKETS, clip by clip: half of them are wide
 NOVEL_EVERY = 5  # one clip of so many comes from the split "novel"
 PICTURES_PER_CLIP = 4
+WINDOW = 9  # frames that go through an autoencoder together, so that its blur in time is seen too
+REBUILT = 0.5  # share of clips whose pictures did
 TILTED = 0.64  # cosine of 50 degrees, as in the world's facts
 STANDING_SHAPES = ("cylinder", "cone", "block", "domino")  # those that look another way when they lie
 UNKNOWN = -1
@@ -32,6 +33,8 @@ MOST_THINGS = 20  # in one picture
 
 Bytes = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int8]
+Rebuild = Callable[[Bytes], Bytes]
+"""Frames uint8 [t h w 3] encoded and decoded."""
 
 
 class CellTruth(NamedTuple):
@@ -67,11 +70,11 @@ def learning_clip(index: int) -> WorldClip:
     return make_clip(index, shape, "train" if index % NOVEL_EVERY else "novel")
 
 
-def scene_examples(clip: WorldClip, frames: Sequence[int]) -> Iterator[SceneExample]:
-    """Rendered frames with their truth."""
+def scene_examples(clip: WorldClip, frames: Sequence[int], rebuild: Rebuild | None = None) -> Iterator[SceneExample]:
+    """Frames with their truth: rendered, and rebuilt if wanted."""
     light, ground = LIGHTS.index(clip.facts.light), GROUNDS.index(clip.facts.ground)
     pixels, ids = render(clip, frames)
-    for picture, things, frame in zip(pixels, ids, frames, strict=True):
+    for picture, things, frame in zip(rebuild(pixels) if rebuild else pixels, ids, frames, strict=True):
         cells = cell_truth(clip, frame, things[CELL // 2 :: CELL, CELL // 2 :: CELL])
         yield SceneExample(picture, cells, light, ground)
 
@@ -102,20 +105,6 @@ def offsets_to_middle(thing: Tensor) -> Tensor:
     return torch.stack(middles, dim=1).view(len(thing), 2, *thing.shape[1:])
 
 
-def perfect_eyes(clip: WorldClip) -> Observation:
-    """What detectors without errors would see: shows what the rules miss by themselves."""
-    labels, sightings = [], []
-    _, ids = render(clip, None, clip.shape.width // CELL, clip.shape.height // CELL, antialias=1)
-    for frame, things in enumerate(ids):
-        cells = cell_truth(clip, frame, things)
-        offset = offsets_to_middle(torch.from_numpy(cells.thing)[None])[0].numpy()
-        labels.append(label_things(cells.paint, offset, len(PAINTS)))
-        shapes = np.stack([(cells.shape == k).astype(np.float32) for k in range(len(SHAPES))])
-        sightings += sight_things(frame, labels[frame], cells.paint, shapes, cells.tipped.astype(np.float32))
-    facts = clip.facts
-    return Observation(tuple(sightings), np.stack(labels), facts.light, facts.ground, facts.camera_move)
-
-
 def camera_examples(clip: WorldClip, rng: np.random.Generator) -> Iterator[CameraExample]:
     """The clip as its camera saw it, and once more with another camera, which moves."""
     yield _camera_example(clip, clip.camera, clip.facts.camera_move)
@@ -131,9 +120,17 @@ def _camera_example(clip: WorldClip, camera: npt.NDArray[np.float64], move: str)
     return CameraExample(pixels, CAMERA_MOVES.index(move))
 
 
-def draw_examples(num_clips: int) -> Iterator[tuple[VideoShape, list[SceneExample], list[CameraExample]]]:
+def draw_examples(
+    indices: Sequence[int], rebuild: Rebuild | None = None
+) -> Iterator[tuple[VideoShape, list[SceneExample], list[CameraExample]]]:
     """Examples of each clip in turn. Each clip gives PICTURES_PER_CLIP pictures and two camera examples."""
-    for index in range(num_clips):
+    for index in indices:
         clip, rng = learning_clip(index), np.random.default_rng([0, index])
-        frames = sorted(rng.choice(clip.shape.num_frames, PICTURES_PER_CLIP, replace=False).tolist())
-        yield clip.shape, list(scene_examples(clip, frames)), list(camera_examples(clip, rng))
+        if rebuild and rng.random() < REBUILT:
+            start = int(rng.integers(clip.shape.num_frames - WINDOW + 1))
+            examples = list(scene_examples(clip, range(start, start + WINDOW), rebuild))
+            examples = [examples[k] for k in rng.choice(WINDOW, PICTURES_PER_CLIP, replace=False).tolist()]
+        else:
+            frames = sorted(rng.choice(clip.shape.num_frames, PICTURES_PER_CLIP, replace=False).tolist())
+            examples = list(scene_examples(clip, frames))
+        yield clip.shape, examples, list(camera_examples(clip, rng))

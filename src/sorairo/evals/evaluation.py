@@ -1,15 +1,16 @@
-"""One model, one number for each fact: makes clips of held-out prompts and holds them against what was asked.
+"""One model, one number for each fact: makes clips of WorldBench's prompts and holds them against what was asked.
 
-Writes a report and nothing else: its clips live in memory, are never written to a file, and so need no signature.
+Its clips are written for the report's page only, each signed as any clip of a model is. Trains nothing.
 """
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,33 +23,56 @@ from sorairo.checkpoint import file_sha256
 from sorairo.evals.agreement import LEAST_AGREEMENT
 from sorairo.evals.detector import Detector, as_input, detector_file, load_detector
 from sorairo.evals.judgement import JUDGES, judge
-from sorairo.evals.observation import Observation
-from sorairo.evals.prompts import NUM_PROMPTS, Case, held_out_cases
-from sorairo.evals.report import EvaluationReport, PromptResult
-from sorairo.evals.scoring import score_rows, tally, tally_others
-from sorairo.evals.statements import Statement, statements
+from sorairo.evals.laws import fits, jumbled, medians, tally_laws
+from sorairo.evals.prompts import Case, bench_cases, held_out_cases
+from sorairo.evals.report import About, EvaluationReport, PromptResult
+from sorairo.evals.scoring import SCORED_GROUPS, no_tally, part, score_rows, tally, tally_others
+from sorairo.evals.statements import FACTS, Statement, statements
+from sorairo.media import write_mp4
 from sorairo.pipelines.bundle import ModelBundle, load_bundle
 from sorairo.pipelines.generation import decoded_frames
 from sorairo.pipelines.progress import StageClock, silent
 from sorairo.pipelines.request import VideoRequest
 from sorairo.pipelines.sampling import sample
-from sorairo.shapes import NATIVE_BUCKETS, VideoShape
+from sorairo.provenance import Manifest, open_authority, sign
+from sorairo.sight.observation import Observation
 from sorairo.world import render
 
 Frames = npt.NDArray[np.uint8]
 OnProgress = Callable[[str, int, int], None]
 Item = TypeVar("Item")
+CLIPS = "clips"
+LIKE = VideoRequest("each prompt in turn")
+"""How clips are made by default."""
 
 
 @dataclass(frozen=True)
-class Sampling:
-    """How clips are made: shape, steps, guidance, the seed of the first clip (the others follow), clips at a time."""
+class Asked:
+    """A prompt and what it says of a clip. link: its clip's file, seen from the report's folder."""
 
-    shape: VideoShape
-    num_inference_steps: int
-    guidance_scale: float
-    seed: int
-    batch_size: int
+    prompt: str
+    said: tuple[Statement, ...]
+    scenario: str = ""
+    clip_seed: int = -1
+    kind: str = "own"
+    link: str = ""
+
+    @classmethod
+    def of(cls, case: Case, link: str) -> Asked:
+        told, clip = case.caption, case.clip
+        return cls(told.text, statements(told.claims), clip.scenario, clip.seed, case.kind, link)
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What was seen of the clips of all prompts. real, rebuilt: of real clips, and of these through an autoencoder.
+
+    Without real clips there is no ceiling, and the floor comes from what was made for other prompts.
+    """
+
+    made: Sequence[Observation]
+    real: Sequence[Observation] = ()
+    rebuilt: Sequence[Observation] = ()
 
 
 def silent_progress(stage: str, done: int, total: int) -> None:
@@ -59,59 +83,75 @@ def run_evaluation(
     model: str | Path | ModelBundle,
     *,
     output: Path,
-    num_prompts: int = NUM_PROMPTS,
-    num_inference_steps: int = VideoRequest.num_inference_steps,
-    guidance_scale: float = VideoRequest.guidance_scale,
-    seed: int = 0,
+    num_prompts: int | None = None,
+    quick: bool = False,
+    fresh: int | None = None,
+    like: VideoRequest = LIKE,
     batch_size: int = 4,
     progress: OnProgress = silent_progress,
 ) -> EvaluationReport:
-    """Score a model on the first num_prompts held-out prompts; writes evaluation.json and evaluation.md to output.
+    """Score a model; writes evaluation.json, .md, .html and clips/ to output.
 
+    On all of WorldBench, on few prompts of each kind (``quick``), on a new list of the same kinds (``fresh``), or on
+    the first num_prompts familiar ones. like: how clips are made; its seed is the first one's, and the others follow.
     progress is told the stage ("real", "autoencoder", "model") and how many of its clips are done. Raises ValueError
-    for an unknown model, broken weights or a number of prompts that the list does not have.
+    for an unknown model, broken weights or a number that the list does not have.
     """
-    sampling = Sampling(NATIVE_BUCKETS[0], num_inference_steps, guidance_scale, seed, batch_size)
-    cases = held_out_cases(num_prompts, sampling.shape)
+    cases = held_out_cases(num_prompts) if num_prompts is not None else bench_cases(quick, fresh)
     bundle = model if isinstance(model, ModelBundle) else load_bundle(str(model))
     detector, seconds = load_detector(), dict[str, float]()
-    said = [statements(case.caption.claims) for case in cases]
-    with _timed("real", seconds):
-        frames = [render(case.clip)[0] for case in _watched(cases, "real", progress)]
-        real = [detector.observe(clip) for clip in frames]
-    with _timed("autoencoder", seconds):
-        rebuilt = [detector.observe(through_vae(clip, bundle)) for clip in _watched(frames, "autoencoder", progress)]
-    with _timed("model", seconds):
-        made = [detector.observe(clip) for clip in sample_clips(cases, bundle, sampling, progress)]
-    report = _report(bundle, sampling, detector, cases, said, (made, real, rebuilt), seconds)
+    (output / CLIPS).mkdir(parents=True, exist_ok=True)
+    frames = list(_timed("real", (render(case.clip)[0] for case in cases), len(cases), seconds, progress))
+    real = [detector.observe(clip) for clip in frames]
+    through = (detector.observe(through_vae(clip, bundle)) for clip in frames)
+    rebuilt = list(_timed("autoencoder", through, len(cases), seconds, progress))
+    del frames
+    requests = requests_of(cases, bundle, like)
+    asked = [Asked.of(case, f"{CLIPS}/{number:03}.mp4") for number, case in enumerate(cases)]
+    made = []
+    clips = _timed("model", sample_clips(requests, bundle, batch_size), len(cases), seconds, progress)
+    for clip, request, told in zip(clips, requests, asked, strict=True):
+        write_signed(output / told.link, clip, request, bundle)
+        made.append(detector.observe(clip))
+    about = About(
+        model=bundle.name,
+        weights_sha256=bundle.weights_sha256,
+        detector_sha256=file_sha256(detector_file()),
+        num_prompts=len(cases),
+        size=f"{like.width}x{like.height}, {like.num_frames} frames",
+        num_inference_steps=like.num_inference_steps,
+        guidance_scale=like.guidance_scale,
+        seed=like.seed,
+        seconds={stage: round(spent, 1) for stage, spent in seconds.items()},
+    )
+    report = judged(about, asked, Watched(made, real, rebuilt), detector)
     report.write(output)
     return report
 
 
-def sample_clips(
-    cases: Sequence[Case], bundle: ModelBundle, sampling: Sampling, progress: OnProgress = silent_progress
-) -> Iterator[Frames]:
-    """Frames [t h w 3] of each case's prompt in turn."""
-    shape = sampling.shape
-    requests = [
-        VideoRequest(
-            prompt=case.caption.text,
-            width=shape.width,
-            height=shape.height,
-            seconds=shape.seconds,
-            fps=shape.fps,
-            seed=sampling.seed + index,
-            num_inference_steps=sampling.num_inference_steps,
-            guidance_scale=sampling.guidance_scale,
-            model=bundle.name,
-        )
+def requests_of(cases: Sequence[Case], bundle: ModelBundle, like: VideoRequest = LIKE) -> list[VideoRequest]:
+    """What is asked of a model for each case."""
+    return [
+        replace(like, prompt=case.caption.text, seed=like.seed + index, model=bundle.name)
         for index, case in enumerate(cases)
     ]
-    for start in range(0, len(requests), sampling.batch_size):
-        latents = sample(requests[start : start + sampling.batch_size], bundle, StageClock(silent))
+
+
+def sample_clips(requests: Sequence[VideoRequest], bundle: ModelBundle, batch_size: int = 4) -> Iterator[Frames]:
+    """Frames [t h w 3] of each request in turn, some at a time."""
+    for start in range(0, len(requests), batch_size):
+        latents = sample(requests[start : start + batch_size], bundle, StageClock(silent))
         for row in torch.split(latents, 1):
             yield np.stack(list(decoded_frames(row, bundle)))
-        progress("model", min(start + sampling.batch_size, len(requests)), len(requests))
+
+
+def write_signed(path: Path, frames: Frames, request: VideoRequest, bundle: ModelBundle) -> None:
+    """A clip as a signed file: whatever a model made carries its credentials, a report's clips too."""
+    manifest = Manifest(path.name, bundle.name, bundle.weights_sha256, request.for_strangers())
+    with tempfile.TemporaryDirectory(prefix="sorairo-") as folder:
+        draft = Path(folder) / "draft.mp4"
+        write_mp4(draft, frames, width=frames.shape[2], height=frames.shape[1], fps=request.fps)
+        sign(draft, path, manifest, open_authority())
 
 
 @torch.inference_mode()
@@ -121,48 +161,47 @@ def through_vae(frames: Frames, bundle: ModelBundle) -> Frames:
     return np.stack(list(decoded_frames(bundle.video_vae.encode(video.to(bundle.device)), bundle)))
 
 
-def _report(
-    bundle: ModelBundle,
-    sampling: Sampling,
-    detector: Detector,
-    cases: Sequence[Case],
-    said: Sequence[tuple[Statement, ...]],
-    seen: tuple[list[Observation], list[Observation], list[Observation]],
-    seconds: dict[str, float],
-) -> EvaluationReport:
-    made, real, rebuilt = seen
+def judged(about: About, asked: Sequence[Asked], watched: Watched, detector: Detector) -> EvaluationReport:
+    """The report on what was seen."""
+    said, real = [each.said for each in asked], watched.real or watched.made
     scored = [fact for fact in JUDGES if detector.agreement.get(fact, 0.0) >= LEAST_AGREEMENT]
-    scores = score_rows(tally(said, made), tally_others(said, real), tally(said, real), scored, tally(said, rebuilt))
+    doubtful = {fact: (fact,) for fact in FACTS if fact not in scored}
+    clips = (watched.made, [jumbled(seen) for seen in real], watched.real, watched.rebuilt)
+    fitted = [[fits(seen) for seen in of_kind] for of_kind in clips]
+    facts = (tally(said, watched.made), tally_others(said, real), *(tally(said, of) if of else {} for of in clips[2:]))
+    made, floor, ceiling, rebuilt = (
+        {**a, **tally_laws(b, detector.limits)} if a else no_tally(len(said))
+        for a, b in zip(facts, fitted, strict=True)
+    )
+    kinds = np.array([each.kind for each in asked])
+    chosen = {"all": kinds != "", **{str(kind): kinds == kind for kind in dict.fromkeys(kinds)}}
+    laws, groups = [*scored, *detector.limits], {}
+    for kind, mask in chosen.items():
+        own = partial(part, chosen=mask)
+        groups[kind] = score_rows(own(made), own(floor), own(ceiling), laws, own(rebuilt), SCORED_GROUPS)
     return EvaluationReport(
-        model=bundle.name,
-        weights_sha256=bundle.weights_sha256,
-        detector_sha256=file_sha256(detector_file()),
-        num_prompts=len(cases),
-        size=f"{sampling.shape.width}x{sampling.shape.height}, {sampling.shape.num_frames} frames",
-        num_inference_steps=sampling.num_inference_steps,
-        guidance_scale=sampling.guidance_scale,
-        seed=sampling.seed,
-        scores=scores,
+        about,
+        scores=score_rows(made, floor, ceiling, laws, rebuilt),
+        doubtful=score_rows(made, floor, ceiling, list(doubtful), rebuilt, doubtful),
+        groups=groups,
+        laws={"made": medians(fitted[0]), "real": medians(fitted[2])},
         unscored=dict(Counter(s.fact for of_prompt in said for s in of_prompt if s.fact not in scored)),
         agreement=dict(detector.agreement),
-        prompts=tuple(_verdicts(*of_case, scored) for of_case in zip(cases, said, made, strict=True)),
-        seconds={stage: round(spent, 1) for stage, spent in seconds.items()},
+        prompts=tuple(_result(*each, scored) for each in zip(asked, watched.made, strict=True)),
     )
 
 
-def _verdicts(case: Case, said: tuple[Statement, ...], seen: Observation, scored: Sequence[str]) -> PromptResult:
-    verdicts = {str(s): judge(s, seen) if s.fact in scored else None for s in said}
-    return PromptResult(case.caption.text, case.clip.scenario, case.clip.seed, verdicts)
+def _result(asked: Asked, seen: Observation, scored: Sequence[str]) -> PromptResult:
+    held = {str(s): judge(s, seen) if s.fact in scored else None for s in asked.said}
+    return PromptResult(asked.prompt, asked.scenario, asked.clip_seed, held, asked.kind, asked.link)
 
 
-@contextmanager
-def _timed(stage: str, seconds: dict[str, float]) -> Iterator[None]:
+def _timed(
+    stage: str, items: Iterable[Item], total: int, seconds: dict[str, float], progress: OnProgress
+) -> Iterator[Item]:
+    """The items, with a word for each and the time that making and using them took."""
     start = time.perf_counter()
-    yield
-    seconds[stage] = time.perf_counter() - start
-
-
-def _watched(items: Sequence[Item], stage: str, progress: OnProgress) -> Iterator[Item]:
     for done, item in enumerate(items, start=1):
         yield item
-        progress(stage, done, len(items))
+        seconds[stage] = time.perf_counter() - start
+        progress(stage, done, total)

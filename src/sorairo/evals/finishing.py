@@ -20,7 +20,7 @@ from sorairo.evals.similarity import Frames, motion_error, psnr, ssim
 from sorairo.models.interpolator import load_interpolator
 from sorairo.models.video_vae import VideoVAE
 from sorairo.pipelines.bundle import load_bundle
-from sorairo.pipelines.finishing import UPSCALER, enlarged, fitted, load_upscaler, with_rate
+from sorairo.pipelines.finishing import UPSCALER, cut_out, enlarged, load_upscaler, with_rate
 from sorairo.pipelines.size_plan import SizePlan
 from sorairo.shapes import NATIVE_BUCKETS, VideoShape
 from sorairo.world import make_clip, render
@@ -48,7 +48,7 @@ def measure_sizes(
         large = plan.scale * plan.native_width, plan.scale * plan.native_height
         for seed in range(FIRST_SEED, FIRST_SEED + num_clips):
             clip = make_clip(seed, VideoShape(13, plan.native_height, plan.native_width), "test")
-            truth = np.stack([fitted(frame, plan) for frame in render(clip, COMPARED, *large)[0]])
+            truth = np.stack([cut_out(frame, plan) for frame in render(clip, COMPARED, *large)[0]])
             small = decoded(vae, render(clip)[0])[: COMPARED.stop]
             for name, method in methods.items():
                 made, seconds = timed(method(plan), small)
@@ -103,7 +103,7 @@ def enlargers(upscaler: str) -> dict[str, Callable[[SizePlan], Method]]:
     model = load_upscaler(upscaler)
 
     def plain(plan: SizePlan, resampling: str) -> Method:
-        return lambda frames: (fitted(frame, plan, resampling) for frame in frames)
+        return lambda frames: (cut_out(frame, plan, resampling) for frame in frames)
 
     return {
         "upscaler": lambda plan: partial(enlarged, plan=plan, upscaler=model),

@@ -1,35 +1,40 @@
-"""The fixed list of held-out prompts: each is a true caption of a clip of the split "test", which no model trains on.
+"""WorldBench's prompts: true captions of clips that no model trains on, in three kinds, and fresh ones.
 
-The clip itself is the ceiling: a perfect model would make one like it. Never changes between runs or machines.
+The clip itself is the ceiling: a perfect model would make one like it. The list never changes between runs or machines:
+`worldbench.json` holds the clips' seeds, and `python -m sorairo.evals.prompts` makes it again (minutes).
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import count, islice
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from sorairo.data.world_frames import WorldDataConfig
 from sorairo.shapes import NATIVE_BUCKETS, VideoShape
-from sorairo.world import Caption, Style, WorldClip, caption, make_clip
+from sorairo.world import SCENARIOS, Caption, Style, WorldClip, caption, make_clip
+from sorairo.world.clip import Split
 
 STYLES: tuple[Style, ...] = ("fragment", "short", "medium", "dense")
-CLIP_SEEDS: tuple[tuple[int, ...], ...] = (
-    # hit, domino, drop, occlude, cross, collide, tower, ramp, slide, still, domino, still
-    (4, 21, 12, 3, 31, 41, 5, 1, 13, 0, 116, 70),
-    (14, 29, 19, 9, 54, 45, 7, 2, 17, 6, 122, 76),
-    (34, 32, 23, 11, 58, 46, 15, 10, 66, 8, 133, 87),
-    (35, 51, 38, 20, 65, 60, 16, 28, 94, 24, 160, 89),
-    (36, 56, 62, 42, 69, 86, 18, 30, 109, 26, 166, 105),
-    (39, 59, 96, 44, 74, 103, 22, 43, 110, 33, 170, 119),
-    (48, 67, 108, 49, 80, 129, 25, 57, 112, 37, 174, 126),
-    (52, 71, 113, 63, 81, 162, 27, 61, 115, 47, 178, 130),
-    (55, 84, 117, 64, 82, 167, 40, 72, 118, 50, 218, 144),
-    (73, 92, 137, 77, 91, 172, 53, 75, 123, 68, 221, 147),
-)
-"""Rounds of one clip of each scenario, and a second one of those that can be counted."""
-ROUND = len(CLIP_SEEDS[0])
-NUM_PROMPTS = ROUND * len(CLIP_SEEDS)
+LIST = Path(__file__).with_name("worldbench.json")
+KINDS: dict[str, int] = {"familiar": 16, "new pairs": 10, "new scenes": 8}
+"""Rounds of each kind. familiar: split "test". new pairs: split "novel", where a colour and a shape meet that never do
+in training. new scenes: of split "test", those whose make-up no clip of the training seeds has."""
+QUICK_ROUNDS = {"familiar": 2, "new pairs": 0.5, "new scenes": 0.5}
+SLOTS = ("hit", "domino", "drop", "occlude", "cross", "collide", "tower", "ramp", "slide", "still", "domino", "still")
+"""The scenarios of a round: each once, and those that can be counted once more."""
+ROUND = len(SLOTS)
+NUM_PROMPTS = ROUND * KINDS["familiar"]
 NUM_QUICK = 2 * ROUND
+FIRST_SEEDS = {"familiar": 0, "new pairs": 0, "new scenes": 5000}
+FIRST_FRESH, FRESH_STEP = 1_000_000, 100_000  # seeds of fresh lists, far from all others
 
 
 @dataclass(frozen=True)
@@ -38,20 +43,119 @@ class Case:
 
     caption: Caption
     clip: WorldClip
+    kind: str = "familiar"
 
 
 def held_out_cases(num_prompts: int = NUM_PROMPTS, shape: VideoShape = NATIVE_BUCKETS[0]) -> tuple[Case, ...]:
-    """The first prompts of the list, in all styles; the first NUM_QUICK have every scenario twice.
+    """The first familiar prompts, in all styles; the first NUM_QUICK have every scenario twice.
 
     Raises ValueError for a number that the list does not have.
     """
     if not 1 <= num_prompts <= NUM_PROMPTS:
         nearest = min(max(num_prompts, 1), NUM_PROMPTS)
         raise ValueError(f"num_prompts is {num_prompts}; the list has 1 to {NUM_PROMPTS}: the nearest is {nearest}")
-    places = [(turn, place) for turn in range(len(CLIP_SEEDS)) for place in range(ROUND)][:num_prompts]
-    return tuple(_case(CLIP_SEEDS[turn][place], STYLES[(turn + place) % len(STYLES)], shape) for turn, place in places)
+    return _cases("familiar", _listed()["familiar"][:num_prompts], shape)
 
 
-def _case(seed: int, style: Style, shape: VideoShape) -> Case:
-    clip = make_clip(seed, shape, "test")
-    return Case(caption(clip, style, np.random.default_rng(seed)), clip)
+def bench_cases(
+    quick: bool = False, fresh: int | None = None, shape: VideoShape = NATIVE_BUCKETS[0]
+) -> tuple[Case, ...]:
+    """All prompts of all kinds, or few of each; with ``fresh``, a list of the same make-up that nobody has seen.
+
+    Raises ValueError for a negative ``fresh``.
+    """
+    if fresh is not None and fresh < 0:
+        raise ValueError(f"fresh is {fresh}; the nearest valid number is 0")
+    seeds = _listed() if fresh is None else None
+    cases: tuple[Case, ...] = ()
+    for kind, rounds in (QUICK_ROUNDS if quick else KINDS).items():
+        number = int(rounds * ROUND)
+        start = FIRST_FRESH + FRESH_STEP * (fresh or 0)
+        cases += _cases(kind, seeds[kind][:number] if seeds else draw_seeds(kind, number, start), shape)
+    return cases
+
+
+def draw_seeds(kind: str, number: int, start: int = 0, known: Collection[str] | None = None) -> list[int]:
+    """Seeds of clips of a kind, from ``start`` on: in rounds of SLOTS; new scenes as they come, for they are rare.
+
+    known: templates that are not new.
+    """
+    known = _listed()["templates"] if known is None else known
+    clips = (make_clip(seed, NATIVE_BUCKETS[0], _split(kind)) for seed in count(start))
+    if kind == "new scenes":
+        return list(islice((clip.seed for clip in clips if template(clip) not in known), number))
+    waiting: dict[str, list[int]] = {scenario: [] for scenario in SCENARIOS}
+    for place in range(number):
+        while len(waiting[SLOTS[place % ROUND]]) <= _turn(place):
+            clip = next(clips)
+            waiting[clip.scenario].append(clip.seed)
+    return [waiting[SLOTS[place % ROUND]][_turn(place)] for place in range(number)]
+
+
+def _turn(place: int) -> int:
+    """How often a scenario stands before a place of the list."""
+    return [SLOTS[before % ROUND] for before in range(place)].count(SLOTS[place % ROUND])
+
+
+def template(clip: WorldClip) -> str:
+    """A short name of a scene's make-up: its scenario, the shapes in it by their roles, and the camera's move."""
+    shapes = sorted(f"{o.role} {o.shape}" for o in clip.objects if o.role != "stopper")
+    return _digest(", ".join([clip.scenario, *shapes, clip.facts.camera_move]), 6)
+
+
+def _digest(text: str, length: int) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:length]
+
+
+def _split(kind: str) -> Split:
+    return "novel" if kind == "new pairs" else "test"
+
+
+@lru_cache(maxsize=1)
+def _listed() -> dict[str, Any]:
+    """Seeds by kind, and the templates of the training clips and of their mirror images."""
+    listed: dict[str, Any] = json.loads(LIST.read_text())
+    return {**listed, "templates": frozenset(listed["templates"].split())}
+
+
+def _cases(kind: str, seeds: Sequence[int], shape: VideoShape) -> tuple[Case, ...]:
+    return tuple(_case(kind, seed, _style(place), shape) for place, seed in enumerate(seeds))
+
+
+def _style(place: int) -> Style:
+    return STYLES[sum(divmod(place, ROUND)) % len(STYLES)]
+
+
+def _case(kind: str, seed: int, style: Style, shape: VideoShape) -> Case:
+    clip = make_clip(seed, shape, _split(kind))
+    return Case(caption(clip, style, np.random.default_rng(seed)), clip, kind)
+
+
+def case_of(prompt: str, shape: VideoShape = NATIVE_BUCKETS[0]) -> Case | None:
+    """The case of a prompt of the list, by its very words."""
+    kind, _, place = str(_listed()["words"].get(_digest(prompt, 12), "")).partition(" ")
+    if not place:
+        return None
+    kind, number = kind.replace("-", " "), int(place)
+    return _case(kind, _listed()[kind][number], _style(number), shape)
+
+
+def make_list(training: Iterable[WorldClip]) -> str:
+    """The list as JSON; ``training``: the clips that the built-in model learns from."""
+    known = sorted({template(shown) for clip in training for shown in (clip, clip.mirrored())})
+    return list_of(known)
+
+
+def list_of(known: Sequence[str]) -> str:
+    """The list when ``known`` are the templates that training shows."""
+    seeds = {kind: draw_seeds(kind, rounds * ROUND, FIRST_SEEDS[kind], known) for kind, rounds in KINDS.items()}
+    words = {
+        _digest(case.caption.text, 12): f"{kind.replace(' ', '-')} {place}"
+        for kind in KINDS
+        for place, case in enumerate(_cases(kind, seeds[kind], NATIVE_BUCKETS[0]))
+    }
+    return json.dumps({**seeds, "words": words, "templates": " ".join(known)}) + "\n"
+
+
+if __name__ == "__main__":
+    LIST.write_text(make_list(WorldDataConfig().clip(seed) for seed in WorldDataConfig().seeds()))

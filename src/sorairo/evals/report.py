@@ -1,33 +1,45 @@
-"""The result of an evaluation: for people as a table, for machines as JSON. Computes nothing."""
+"""The result of an evaluation: for people as tables and a page with the clips, for machines as JSON."""
 
 from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from sorairo.evals.agreement import LEAST_AGREEMENT
 from sorairo.evals.scoring import Score
 from sorairo.media import new_file
 
 HEADER = ("fact", "statements", "score", "95 %", "floor", "ceiling", "autoencoder", "way to ceiling", "95 %")
+LAW_HEADER = ("law", "fits", "median", "quartiles", "real clips' median", "quartiles")
+PAGE = Path(__file__).with_name("page.html")
 
 
 @dataclass(frozen=True)
 class PromptResult:
-    """One prompt and what held of it. verdicts: statements in words, true or false; None when nothing detects it."""
+    """One prompt and what held of it. verdicts: statements in words, true or false; None when nothing detects it.
+
+    clip: the file with its clip, as a link from the report's folder.
+    """
 
     prompt: str
     scenario: str
     clip_seed: int
     verdicts: dict[str, bool | None]
+    kind: str = "familiar"
+    clip: str = ""
+
+    @property
+    def failures(self) -> int:
+        return sum(held is False for held in self.verdicts.values())
 
 
-@dataclass(frozen=True)
-class EvaluationReport:
-    """Scores of a model. unscored: facts that no detector is good enough for, with the number of statements."""
+class About(TypedDict):
+    """What was measured. seconds: spent on each stage."""
 
     model: str
     weights_sha256: str
@@ -37,44 +49,110 @@ class EvaluationReport:
     num_inference_steps: int
     guidance_scale: float
     seed: int
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True)
+class EvaluationReport:
+    """Scores of a model. unscored: facts that no detector is good enough for, with the number of statements.
+
+    groups: by the kind of prompts, and "all". doubtful: rows of facts whose detectors agree too little with the truth.
+    laws: quartiles of what was fitted, by "made" and "real".
+    """
+
+    about: About
     scores: tuple[Score, ...]
     unscored: dict[str, int]
     agreement: dict[str, float]
     prompts: tuple[PromptResult, ...]
-    seconds: dict[str, float]
+    groups: dict[str, tuple[Score, ...]] = field(default_factory=dict)
+    doubtful: tuple[Score, ...] = ()
+    laws: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
 
     def table(self) -> list[tuple[str, ...]]:
         """Rows of text under HEADER."""
         return [_row(score) for score in self.scores]
 
     def to_json(self) -> str:
-        return json.dumps(_plain(asdict(self)), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+        facts = asdict(self)
+        return json.dumps(_plain({**facts.pop("about"), **facts}), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
-    def to_markdown(self) -> str:
-        """The table, with what is needed to read it."""
-        lines = [HEADER, ("---",) * len(HEADER), *self.table()]
-        table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    def tables(self) -> dict[str, list[tuple[str, ...]]]:
+        """Tables with their headers, by title."""
+        tables = {f"Groups: {kind} prompts": [HEADER, *map(_row, scores)] for kind, scores in self.groups.items()}
+        tables["Facts"] = [HEADER, *self.table()]
+        if self.doubtful:
+            tables["Not scored: detectors agree too little with the truth"] = [HEADER, *map(_row, self.doubtful)]
+        if self.laws:
+            tables["Laws"] = [LAW_HEADER, *(self._law(law) for law in {**self.laws["real"], **self.laws["made"]})]
+        return tables
+
+    def _law(self, law: str) -> tuple[str, ...]:
+        made, real = (self.laws[which].get(law, {}) for which in ("made", "real"))
+        return (law, str(made.get("fits", 0)), *_quartiles(made), *_quartiles(real))
+
+    def words(self) -> tuple[str, str, str]:
+        """What was measured, how to read it, and what is left out."""
         unscored = ", ".join(f"{fact} ({number})" for fact, number in sorted(self.unscored.items())) or "nothing"
         return (
-            f"# Evaluation of {self.model}\n\n"
-            f"{self.num_prompts} held-out prompts, {self.size}, {self.num_inference_steps} steps, guidance "
-            f"{self.guidance_scale:g}, seed {self.seed}; weights `{self.weights_sha256[:12]}`, detectors "
-            f"`{self.detector_sha256[:12]}`.\n\n{table}\n\n"
+            "{num_prompts} prompts, {size}, {num_inference_steps} steps, guidance {guidance_scale:g}, seed {seed}; "
+            "weights `{weights_sha256:.12}`, detectors `{detector_sha256:.12}`.".format(**self.about),
             "A score is the share of the prompts' statements that hold in the clips, told from pixels alone. Ceiling: "
-            "real clips of the same prompts. Floor: real clips of other prompts. Autoencoder: real clips encoded and "
-            "decoded. Way to ceiling: (score - floor) / (ceiling - floor). Intervals: bootstrap over prompts.\n\n"
+            "real clips of the same prompts. Floor: real clips of other prompts; for laws, real clips whose frames are "
+            "out of order. Autoencoder: real clips encoded and decoded. Way to ceiling: (score - floor) / (ceiling - "
+            "floor). Intervals: bootstrap over prompts.",
             f"Said but not scored (no detector, or one that agrees with the truth less than {LEAST_AGREEMENT:.0%} of "
-            f"the time): {unscored}.\n"
+            f"the time): {unscored}.",
         )
 
-    def write(self, folder: Path) -> tuple[Path, Path]:
-        """Write evaluation.json and evaluation.md into a folder, which is made when it is missing."""
+    def to_markdown(self) -> str:
+        """The tables, with what is needed to read them."""
+        measured, reading, left_out = self.words()
+        tables = "\n\n".join(f"## {title}\n\n{_markdown(rows)}" for title, rows in self.tables().items())
+        return f"# Evaluation of {self.about['model']}\n\n{measured}\n\n{tables}\n\n{reading}\n\n{left_out}\n"
+
+    def to_html(self) -> str:
+        """One page: the tables, then every prompt with its clip, those of which most failed first."""
+        tables = "".join(f"<h2>{escape(title)}</h2>{_html_table(rows)}" for title, rows in self.tables().items())
+        worst = sorted(self.prompts, key=lambda result: -result.failures)
+        page = PAGE.read_text(encoding="utf-8")
+        words = "".join(f"<p>{escape(text)}</p>" for text in self.words())
+        parts = {
+            "TITLE": escape(self.about["model"]),
+            "WORDS": words,
+            "TABLES": tables,
+            "CARDS": "".join(map(_card, worst)),
+        }
+        for name, text in parts.items():
+            page = page.replace(f"<!--{name}-->", text)
+        return page
+
+    def write(self, folder: Path) -> tuple[Path, ...]:
+        """Write evaluation.json, .md and .html into a folder, which is made when it is missing."""
         folder.mkdir(parents=True, exist_ok=True)
-        paths = folder / "evaluation.json", folder / "evaluation.md"
-        for path, text in zip(paths, (self.to_json(), self.to_markdown()), strict=True):
-            with new_file(path) as temporary:
+        texts = {"json": self.to_json(), "md": self.to_markdown(), "html": self.to_html()}
+        for suffix, text in texts.items():
+            with new_file(folder / f"evaluation.{suffix}") as temporary:
                 temporary.write_text(text, encoding="utf-8")
-        return paths
+        return tuple(folder / f"evaluation.{suffix}" for suffix in texts)
+
+
+def _markdown(rows: Sequence[tuple[str, ...]]) -> str:
+    lines = [rows[0], ("---",) * len(rows[0]), *rows[1:]]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _html_table(rows: Sequence[tuple[str, ...]]) -> str:
+    lines = ("".join(f"<td>{escape(cell)}</td>" for cell in row) for row in rows)
+    return f"<table>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"
+
+
+def _card(result: PromptResult) -> str:
+    marks = {True: "yes", False: "no", None: "unscored"}
+    items = "".join(f'<li class="{marks[held]}">{escape(said)}</li>' for said, held in result.verdicts.items())
+    video = f'<video src="{escape(result.clip)}" controls loop muted playsinline></video>' if result.clip else ""
+    about = f"{result.kind}, {result.scenario}, {result.failures} failed"
+    return f"<article>{video}<p>{escape(result.prompt)}</p><small>{escape(about)}</small><ul>{items}</ul></article>"
 
 
 def _row(score: Score) -> tuple[str, ...]:
@@ -90,6 +168,10 @@ def _row(score: Score) -> tuple[str, ...]:
         _share(score.fraction),
         _interval(score.fraction_interval),
     )
+
+
+def _quartiles(found: dict[str, float]) -> tuple[str, str]:
+    return (f"{found['median']:.2f}", f"{found['low']:.2f} to {found['high']:.2f}") if found else ("-", "-")
 
 
 def _share(value: float) -> str:

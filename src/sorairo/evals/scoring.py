@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from sorairo.evals.judgement import judge
-from sorairo.evals.observation import Observation
-from sorairo.evals.statements import FACTS, Statement
+from sorairo.evals.laws import LAWS
+from sorairo.evals.statements import FACTS, GROUPS, Statement
 from sorairo.evals.statistics import bootstrap_interval, pooled_share, share_of_way
+from sorairo.sight.observation import Observation
 
-ROWS: dict[str, tuple[str, ...]] = {**{fact: (fact,) for fact in FACTS}, "event": ("hit", "topple")}
-"""Rows of a report, and the facts that each pools."""
+SCORED_GROUPS: dict[str, tuple[str, ...]] = {**GROUPS, "physics": LAWS}
+ROWS: dict[str, tuple[str, ...]] = {**{fact: (fact,) for fact in (*FACTS, *LAWS)}, "event": ("hit", "topple")}
+"""Rows of a report, and the facts or laws that each pools."""
 NUM_OTHERS = 5  # clips of other prompts against which each prompt is held for the floor
 
 Counts = npt.NDArray[np.float64]
@@ -50,6 +52,11 @@ def tally(said: Sequence[tuple[Statement, ...]], seen: Sequence[Observation]) ->
     return counts
 
 
+def no_tally(number: int) -> Tally:
+    """Nothing held against ``number`` prompts."""
+    return {row: np.zeros((number, 2)) for row in (*FACTS, *LAWS)}
+
+
 def tally_others(said: Sequence[tuple[Statement, ...]], seen: Sequence[Observation]) -> Tally:
     """Statements of each prompt against the clips of the next few prompts."""
     shifts = range(1, min(NUM_OTHERS, len(said) - 1) + 1)
@@ -58,11 +65,21 @@ def tally_others(said: Sequence[tuple[Statement, ...]], seen: Sequence[Observati
     return {fact: sum((t[fact] for t in tallies), start=empty) for fact in FACTS}
 
 
+def part(counts: Tally, chosen: npt.NDArray[np.bool_]) -> Tally:
+    """Of some prompts alone."""
+    return {fact: of_fact[chosen] for fact, of_fact in counts.items()}
+
+
 def score_rows(
-    made: Tally, floor: Tally, ceiling: Tally, scored: Sequence[str], rebuilt: Tally | None = None
+    made: Tally,
+    floor: Tally,
+    ceiling: Tally,
+    scored: Sequence[str],
+    rebuilt: Tally | None = None,
+    pooling: Mapping[str, tuple[str, ...]] = ROWS,
 ) -> tuple[Score, ...]:
-    """Rows of those facts that are scored and that some prompt speaks of."""
-    rows = {row: [fact for fact in facts if fact in scored] for row, facts in ROWS.items()}
+    """Rows of those facts that are scored and that some prompt speaks of, each of the facts that ``pooling`` says."""
+    rows = {row: [fact for fact in facts if fact in scored] for row, facts in pooling.items()}
     scores = [
         _score(
             row,

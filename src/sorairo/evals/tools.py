@@ -22,6 +22,7 @@ from sorairo.evals.judgement import JUDGES
 from sorairo.evals.prompts import NUM_QUICK, Case, held_out_cases
 from sorairo.evals.scoring import Score, score_rows, tally, tally_others
 from sorairo.evals.statements import statements
+from sorairo.evals.statistics import Floats, bootstrap_interval
 from sorairo.media import Frames, read_any, write_mp4, write_png
 from sorairo.pipelines import Generation, ModelBundle, VideoRequest, load_bundle, tools
 from sorairo.pipelines.request import Anchor, Material
@@ -120,31 +121,45 @@ def _made(build: Build, files: Sequence[Files], cases: Sequence[Case], bundle: M
 
 @dataclass(frozen=True)
 class Seams:
-    """Mean absolute change from frame to frame, of 255, where windows meet and elsewhere; and change of that change."""
+    """A clip's jumps where something was joined, in medians of its other jumps: at 1 a seam is like any other moment.
 
-    pixels_at_seams: float
-    pixels_elsewhere: float
-    motion_at_seams: float
-    motion_elsewhere: float
+    ``pixels``: absolute change from frame to frame. ``motion``: change of that change. ``borders``: pixels again, but
+    only against jumps from one latent frame into the next, where a model changes more than inside of them.
+    """
 
-    def __str__(self) -> str:
-        return (
-            f"change of pixels {self.pixels_at_seams:.2f} at seams, {self.pixels_elsewhere:.2f} elsewhere; "
-            f"change of motion {self.motion_at_seams:.2f} at seams, {self.motion_elsewhere:.2f} elsewhere"
-        )
+    pixels: float
+    motion: float
+    borders: float
 
 
 def measure_seams(frames: Frames, seams: Sequence[int]) -> Seams:
-    """Jumps of frames [t h w 3] into each frame of ``seams``, against the medians of all other jumps."""
-    motion = np.diff(frames.astype(np.float32), axis=0)
-    pixels, bends = np.abs(motion).mean((1, 2, 3)), np.abs(np.diff(motion, axis=0)).mean((1, 2, 3))
+    """Jumps of frames [t h w 3] into each frame of ``seams``."""
+    change = np.diff(frames.astype(np.float32), axis=0)
+    pixels, motion = np.abs(change).mean((1, 2, 3)), np.abs(np.diff(change, axis=0)).mean((1, 2, 3))
     at, around = np.array(seams) - 1, np.unique([seam - offset for seam in seams for offset in (1, 2)])
+    borders = pixels[np.setdiff1d(np.arange(0, len(pixels), TEMPORAL_STRIDE), at)]
     return Seams(
-        float(np.median(pixels[at])),
-        float(np.median(np.delete(pixels, at))),
-        float(np.median(bends[around])),
-        float(np.median(np.delete(bends, around))),
+        _ratio(pixels[at], np.delete(pixels, at)),
+        _ratio(motion[around], np.delete(motion, around)),
+        _ratio(pixels[at], borders),
     )
+
+
+def _ratio(jumps: Any, others: Any) -> float:
+    return float(np.median(jumps) / max(np.median(others), 1e-3))
+
+
+def seams_line(measured: Sequence[Seams]) -> str:
+    """Medians over clips, each with its 95 % interval."""
+    return ", ".join(
+        f"{field.name} {_with_interval(np.array([getattr(seams, field.name) for seams in measured]))}"
+        for field in fields(Seams)
+    )
+
+
+def _with_interval(values: Floats) -> str:
+    low, high = bootstrap_interval(lambda chosen: float(np.median(values[chosen])), len(values))
+    return f"{np.median(values):.2f} [{low:.2f}, {high:.2f}]"
 
 
 def window_seams(num_latent_frames: int) -> list[int]:
@@ -153,25 +168,24 @@ def window_seams(num_latent_frames: int) -> list[int]:
     return [TEMPORAL_STRIDE * before.stop - 3 for before in windows[:-1]]
 
 
-def long_clip_seams(bundle: ModelBundle, seconds: float = 20.0) -> Seams:
-    """Seams of one long clip of the first held-out prompt."""
-    request = VideoRequest(held_out_cases(1)[0].caption.text, seconds=seconds)
-    with tempfile.TemporaryDirectory(prefix="sorairo-") as folder:
-        frames = np.stack(list(Generation(request, Path(folder), bundle).frames()))
-    return measure_seams(frames, window_seams(request.shape.latent.num_frames))
+def long_clip_seams(bundle: ModelBundle, num_prompts: int, seconds: float = 20.0) -> list[Seams]:
+    """Seams of long clips, where their windows meet."""
+    cases = held_out_cases(num_prompts)
+    files = [Files(*[Path()] * 4)] * num_prompts
+    made = _made(lambda _, prompt: VideoRequest(prompt, seconds=seconds), files, cases, bundle)
+    return [measure_seams(frames, window_seams(1 + len(frames) // TEMPORAL_STRIDE)) for frames in made]
 
 
-def loop_seams(bundle: ModelBundle, num_prompts: int = 6) -> Seams:
+def loop_seams(bundle: ModelBundle, num_prompts: int) -> list[Seams]:
     """Where loops of real clips begin to be made, and where their ends meet their beginnings."""
+    cases = held_out_cases(num_prompts)
     with tempfile.TemporaryDirectory(prefix="sorairo-") as folder:
-        real, files = _written(held_out_cases(num_prompts), Path(folder))
-        measured = []
-        for clip, of_clip in zip(real, files, strict=True):
-            generation = Generation(tools.loop(of_clip.clip, 1.0), Path(folder) / "loop", bundle)
-            frames = np.stack(list(generation.frames()))
-            generation.remove()
-            measured.append(measure_seams(np.concatenate([frames, frames[:4]]), [len(clip), len(frames)]))
-    return Seams(*(float(np.mean([getattr(seams, field.name) for seams in measured])) for field in fields(Seams)))
+        real, files = _written(cases, Path(folder))
+        made = _made(lambda files, _: tools.loop(files.clip, 1.0), files, cases, bundle)
+        return [
+            measure_seams(np.concatenate([frames, frames[:4]]), [len(clip), len(frames)])
+            for clip, frames in zip(real, made, strict=True)
+        ]
 
 
 def main() -> None:
@@ -179,7 +193,8 @@ def main() -> None:
     number = int(sys.argv[1]) if len(sys.argv) > 1 else NUM_QUICK
     bundle = load_bundle(VideoRequest.model)
     print(table(score_tools(bundle, number, lambda *state: print(*state, file=sys.stderr))))
-    print(f"20 seconds in windows: {long_clip_seams(bundle)}\nloops: {loop_seams(bundle)}")
+    print(f"20 seconds in windows: {seams_line(long_clip_seams(bundle, max(1, number // 2)))}")
+    print(f"loops of real clips: {seams_line(loop_seams(bundle, number))}")
 
 
 if __name__ == "__main__":

@@ -1,55 +1,89 @@
-"""Where things go: tracks of what a noun names, corrected for the camera, and the moments when two of them meet.
+"""Where things go: tracks of what a noun names, in metres on the ground, and the moments when two of them meet.
 
-Never judges a statement. Times are frames; places are screen units, [-1, 1] on both axes, y up.
+The world's camera is known but for its tilt and its strength, which are those that let the most stand still. Never
+judges a statement. Frames are numbers of frames; places are metres: x to the right and y away from the middle of the
+clip's view, z up. Clips of other cameras are measured by the same ruler, in metres of this world.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
-from sorairo.evals.observation import Observation, Sighting, near
 from sorairo.evals.statements import Noun
 from sorairo.shapes import NATIVE_FPS
-from sorairo.world.camera import view_tangent
+from sorairo.sight.observation import Observation, Sighting, near
+from sorairo.world.camera import camera_at, view_tangent
 
 Floats = npt.NDArray[np.float64]
 Frames = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 
 LEAST_AREA = 0.002  # share of the picture: about 30 pixels of 160 x 96
-LEAST_SHAPE_SHARE = 0.5  # of the frames that show the colour
-PAN_ANGLE = 0.28  # radians that the world's camera turns in a pan
-ZOOM_WIDE, ZOOM_CLOSE = 1.22, 0.72  # times the usual angle of view
+LEAST_SHAPE_SHARE = 0.5  # of the frames that show the colour in full
+FULL = 0.6  # of the largest area that shows of a colour
+TILTS, STRENGTHS = (0.15, 0.22, 0.29), (0.8, 0.9, 1.0, 1.1, 1.2)  # of the world's cameras
+USUAL_TILT = 0.22
+STEP, LONGEST_STEP = 4, 0.2  # frames; metres that something still may seem to move in them
+FARTHEST = 9.0  # metres behind the middle at which the ground ends
+AT_BORDER = 0.97  # screen units from the middle
 TOUCHING = 2  # cells between two masks
 MEETING = 3  # frames that a meeting takes
 SPEED_FRAMES = 3  # from which a speed is read
-FLAT_BASES = ("cube", "cylinder", "cone")  # the middle of their base lies above their lowest visible edge
-BASE_LIFT = 0.2  # of half their width: the sine of the camera's usual tilt
+NEAREST = 0.3  # quantile of the depths at which something stood: what covers its foot makes it seem farther away
+BALL_LIFT = 0.15  # of its radius that a ball's middle lies behind its lowest visible edge; all of it for a flat base
+FLAT_BASES = ("cube", "cylinder", "cone", "block", "ring")  # their middle lies behind their lowest visible edge
 
 
 @dataclass(frozen=True)
 class Track:
-    """Where something was, frame by frame: its middle, corrected for pan and zoom. frames [n], x, y [n]."""
+    """Where something was, frame by frame: its middle and its left and right edge, how far away it stood, its bottom.
 
-    frames: npt.NDArray[np.int64]
+    frames [n]; x, left, right, y, z [n] in metres.
+    """
+
+    frames: Frames
     x: Floats
+    left: Floats
+    right: Floats
     y: Floats
+    z: Floats
+
+    @property
+    def radius(self) -> float:
+        """Half its width."""
+        return float(np.median(self.right - self.left)) / 2 if len(self.frames) else 0.0
 
 
 def sightings_of(noun: Noun, seen: Observation) -> list[Sighting]:
     """All sightings of a thing by its look.
 
-    By its colour alone where nothing of that colour has mostly the shape, so that a movement can be judged when the
-    shape is wrong.
+    By its colour alone where that shows one thing at a time, whose shape is hard to tell while it is partly covered, or
+    where nothing of that colour has mostly the shape: so a movement can be judged when the shape is wrong.
     """
     large = [s for s in seen.sightings if s.area >= LEAST_AREA]
     colored = [s for s in large if noun.color in (None, s.color)]
+    alone = bool(colored) and np.median([len(own) for own in _by_frame(colored).values()]) == 1
+    if noun.color is None or not (alone or shape_share(noun, seen) < LEAST_SHAPE_SHARE):
+        colored = [s for s in colored if noun.shape in (None, s.shape)]
+    found = _by_frame(colored)
+    if found and np.median([len(own) for own in found.values()]) == 1:  # what shows beside the only one is a stray
+        return [max(own, key=lambda s: s.area) for own in found.values()]
+    return [s for own in found.values() for s in own]
+
+
+def shape_share(noun: Noun, seen: Observation) -> float:
+    """In how many of the frames that show a colour in full it has the noun's shape."""
+    colored = [s for s in seen.sightings if noun.color in (None, s.color) and s.area >= LEAST_AREA]
+    full = FULL * max((s.area for s in colored), default=0.0) if noun.color else 0.0
+    colored = [s for s in colored if s.area >= full]
     shaped = [s for s in colored if noun.shape in (None, s.shape)]
-    enough = len(frames_of(shaped)) >= LEAST_SHAPE_SHARE * len(frames_of(colored))
-    return shaped if enough or noun.color is None else colored
+    return len(frames_of(shaped)) / max(len(frames_of(colored)), 1)
 
 
 def frames_of(sightings: list[Sighting]) -> set[int]:
@@ -57,35 +91,99 @@ def frames_of(sightings: list[Sighting]) -> set[int]:
 
 
 def track(noun: Noun, seen: Observation) -> Track:
-    """The middle of all that shows of a thing, or of several alike."""
-    by_frame = _by_frame(sightings_of(noun, seen))
+    """All that shows of a thing, or of several alike, as one."""
+    return track_of(sightings_of(noun, seen), seen)
+
+
+def track_of(sightings: list[Sighting], seen: Observation) -> Track:
+    """Sightings of one thing, or of several, as one track, all as far away as where it stood nearest."""
+    by_frame = _by_frame(sightings)
     frames = np.array(sorted(by_frame), np.int64)
-    middles = [
-        np.average([(s.x, s.y) for s in by_frame[f]], axis=0, weights=[s.area for s in by_frame[f]])
-        for f in frames.tolist()
-    ]
-    x, y = np.array(middles).reshape(-1, 2).T
-    return Track(frames, *steadied(x, y, frames, seen))
+    if not len(frames):
+        return Track(frames, *np.zeros((5, 0)))
+    x = [float(np.average([s.x for s in by_frame[f]], weights=[s.area for s in by_frame[f]])) for f in frames.tolist()]
+    left = np.array([min(s.left for s in by_frame[f]) for f in frames.tolist()])
+    right = np.array([max(s.right for s in by_frame[f]) for f in frames.tolist()])
+    lowest = [min(by_frame[f], key=lambda s: s.bottom) for f in frames.tolist()]
+    camera, aspect = camera_of(seen)[frames], _aspect(seen)
+    depth = standing_places(lowest, seen)[1]
+    plane = np.full(len(frames), float(np.quantile(depth, NEAREST)))
+    bottom = np.array([s.bottom for s in lowest])
+    middle, begin, end = (at_depth(camera, side, bottom, aspect, plane) for side in (np.array(x), left, right))
+    begin[0], end[0] = _completed(begin[0], end[0], left < -AT_BORDER, right > AT_BORDER)
+    return Track(frames, middle[0], begin[0], end[0], depth, middle[1])
 
 
-def steadied(x: Floats, y: Floats, frames: npt.NDArray[np.int64], seen: Observation) -> tuple[Floats, Floats]:
-    """Places as a still camera would show them, when the camera pans or zooms as the world's does."""
-    time = frames / max(seen.num_frames - 1, 1)
-    eased = time * time * (3 - 2 * time)
+def _completed(left: Floats, right: Floats, from_left: Flags, from_right: Flags) -> tuple[Floats, Floats]:
+    """Edges [n] as they would be if the picture did not end where it does, by the width that shows when all is in."""
+    widths, whole = right - left, ~(from_left | from_right)
+    width = np.quantile(widths[whole], 0.75) if whole.any() else widths.max()
+    return np.where(from_left, right - width, left), np.where(from_right, left + width, right)
+
+
+def _aspect(seen: Observation) -> float:
+    return float(seen.labels.shape[2] / seen.labels.shape[1])
+
+
+def _rays(camera: Floats, x: Floats, y: Floats, aspect: float) -> Floats:
+    """Directions [n 3] of the places x, y [n] on screen; camera rows [n 13]."""
+    tangent = camera[:, 12]
+    across, up = (x * tangent * aspect)[:, None], (y * tangent)[:, None]
+    return camera[:, 9:12] + across * camera[:, 3:6] + up * camera[:, 6:9]
+
+
+def on_ground(camera: Floats, x: Floats, y: Floats, aspect: float) -> Floats:
+    """Where places x, y [n] on screen lie on the ground: [2 n], across and away. Above the horizon: FARTHEST."""
+    rays = _rays(camera, x, y, aspect)
+    reach = -camera[:, 2] / np.minimum(rays[:, 2], -1e-3)
+    point = camera[:, :2] + reach[:, None] * rays[:, :2]
+    return np.stack([np.clip(point[:, 0], -FARTHEST, FARTHEST), np.minimum(point[:, 1], FARTHEST)])
+
+
+def at_depth(camera: Floats, x: Floats, y: Floats, aspect: float, depth: Floats) -> Floats:
+    """Where places x, y [n] on screen lie in the upright planes at depth [n]: [2 n], across and up."""
+    rays = _rays(camera, x, y, aspect)
+    reach = (depth - camera[:, 1]) / np.maximum(rays[:, 1], 1e-3)
+    return np.stack([camera[:, 0] + reach * rays[:, 0], camera[:, 2] + reach * rays[:, 2]])
+
+
+@lru_cache(maxsize=4)
+def camera_of(seen: Observation) -> Floats:
+    """Rows [t 13] of the world's camera for the move that was seen: of all tilts and strengths the stillest one."""
     height, width = seen.labels.shape[1:]
-    if seen.camera_move.startswith("pan"):
-        sign = 1 if seen.camera_move.endswith("right") else -1
-        return x + sign * PAN_ANGLE * eased / (view_tangent(width, height) * width / height), y
-    if seen.camera_move.startswith("zoom"):
-        begin, end = (ZOOM_WIDE, ZOOM_CLOSE) if seen.camera_move.endswith("in") else (ZOOM_CLOSE, ZOOM_WIDE)
-        angle = begin + (end - begin) * eased
-        return x * angle, y * angle
-    return x, y
+    num, tangent = seen.num_frames, view_tangent(width, height)
+    time = np.linspace(0, 1, num) if num > 1 else np.zeros(1)
+    eased = time * time * (3 - 2 * time)
+
+    def rows(tilt: float, strength: float) -> Floats:
+        return np.stack([camera_at(seen.camera_move, u, 0.0, tilt, strength, tangent) for u in eased])
+
+    if seen.camera_move == "still" or seen.camera_move.startswith("zoom") or not seen.sightings:
+        return rows(USUAL_TILT, 1.0)
+    tried = [rows(tilt, strength) for strength in STRENGTHS for tilt in TILTS]
+    pairs = _pairs(seen)
+    return min(tried, key=lambda camera: _unrest(camera, pairs, width / height)) if pairs else rows(USUAL_TILT, 1.0)
+
+
+def _pairs(seen: Observation) -> list[tuple[Sighting, Sighting]]:
+    """Sightings of the same colour, alone in their frames, some frames apart."""
+    alone = defaultdict[tuple[str, int], list[Sighting]](list)
+    for s in seen.sightings:
+        if s.area >= LEAST_AREA and min(1 + s.left, 1 - s.right, 1 + s.bottom) > 0.02:
+            alone[s.color, s.frame].append(s)
+    single = {key: found[0] for key, found in alone.items() if len(found) == 1}
+    return [(s, single[c, f + STEP]) for (c, f), s in single.items() if (c, f + STEP) in single]
+
+
+def _unrest(camera: Floats, pairs: list[tuple[Sighting, Sighting]], aspect: float) -> float:
+    """How far things seem to move on the ground, each step counted up to LONGEST_STEP."""
+    places = [standing(camera[[s.frame for s in side]], side, aspect) for side in zip(*pairs, strict=True)]
+    return float(np.minimum(np.linalg.norm(places[1] - places[0], axis=0), LONGEST_STEP).sum())
 
 
 @dataclass(frozen=True)
 class Meeting:
-    """The gap between two things closes at a frame. depth_gap: between the places where they stand, screen units.
+    """The gap between two things closes at a frame. depth_gap: metres between the places where they stand, less radii.
 
     above: whether the first one stays above the middle of the other.
     """
@@ -103,7 +201,7 @@ def meetings(noun: Noun, other: Noun, seen: Observation) -> list[Meeting]:
     for start in (f for f in frames if f - 1 not in frames):
         pairs = [(a, b) for f in range(start, start + MEETING) if f in frames for a in own[f] for b in others[f]]
         after = [(a, b) for f in range(start, start + MEETING + 1) for a in own.get(f, []) for b in others.get(f, [])]
-        gap = min(abs(standing_place(a, seen) - standing_place(b, seen)) for a, b in pairs)
+        gap = min(abs(standing_places([a], seen)[1, 0] - standing_places([b], seen)[1, 0]) for a, b in pairs)
         over = max(min(a.right, b.right) - max(a.left, b.left) for a, b in pairs) > 0.05
         found.append(Meeting(start, gap, over and all(a.bottom > b.y for a, b in after)))
     return found
@@ -117,28 +215,46 @@ def _by_frame(sightings: list[Sighting]) -> dict[int, list[Sighting]]:
 
 
 def _touching(own: list[Sighting], others: list[Sighting], labels: npt.NDArray[np.int8]) -> bool:
+    if not any(_boxes_meet(a, b, labels.shape) for a in own for b in others):
+        return False
     mine, theirs = (np.isin(labels, [s.number for s in chosen]) for chosen in (own, others))
     return bool((mine & near(theirs, TOUCHING)).any())
 
 
-def standing_place(sighting: Sighting, seen: Observation) -> float:
-    """Height on screen of the middle of what it stands on: the higher, the farther away."""
-    if sighting.shape not in FLAT_BASES or sighting.tipped > 0.5:
-        return sighting.bottom
-    height, width = seen.labels.shape[1:]
-    return float(sighting.bottom + BASE_LIFT * (sighting.right - sighting.left) / 2 * width / height)
+def _boxes_meet(a: Sighting, b: Sighting, size: tuple[int, ...]) -> bool:
+    across, up = 2 * (TOUCHING + 1) / size[1], 2 * (TOUCHING + 1) / size[0]
+    return max(a.left, b.left) - min(a.right, b.right) < across and max(a.bottom, b.bottom) - min(a.top, b.top) < up
+
+
+def standing_places(sightings: Sequence[Sighting], seen: Observation) -> Floats:
+    """Where the middles of what things stand on lie: [2 n], across and away, in metres."""
+    return standing(camera_of(seen)[[s.frame for s in sightings]], sightings, _aspect(seen))
+
+
+def standing(camera: Floats, sightings: Sequence[Sighting], aspect: float) -> Floats:
+    """The same by a camera's rows [n 13], one for each sighting."""
+    left, right, bottom = np.array([(s.left, s.right, s.bottom) for s in sightings]).reshape(-1, 3).T
+    ground = on_ground(camera, (left + right) / 2, bottom, aspect)
+    begin, end = (on_ground(camera, side, bottom, aspect) for side in (left, right))
+    radius = np.linalg.norm(end - begin, axis=0) / 2
+    flat = np.array([s.shape in FLAT_BASES and s.tipped <= 0.5 for s in sightings])
+    away = ground - camera[:, :2].T
+    middles: Floats = ground + np.where(flat, 1.0, BALL_LIFT) * radius * away / np.maximum(
+        np.linalg.norm(away, axis=0), 1e-6
+    )
+    return middles
 
 
 def jolt(path: Track, axis: Floats, frame: int) -> float:
-    """Change of speed along an axis of a track about a frame, in screen units per second."""
+    """Change of speed along an axis of a track about a frame, in metres per second."""
     before = (path.frames <= frame) & (path.frames >= frame - SPEED_FRAMES)
     after = (path.frames >= frame) & (path.frames <= frame + SPEED_FRAMES)
     if before.sum() < 2 or after.sum() < 2:
         return 0.0
-    return NATIVE_FPS * abs(_slope(path.frames[after], axis[after]) - _slope(path.frames[before], axis[before]))
+    return NATIVE_FPS * abs(slope(path.frames[after], axis[after]) - slope(path.frames[before], axis[before]))
 
 
-def _slope(frames: Frames, values: Floats) -> float:
+def slope(frames: Frames, values: Floats) -> float:
     """Least squares."""
     centred = frames - frames.mean()
     return float((centred * values).sum() / (centred * centred).sum())

@@ -37,11 +37,11 @@ def draw_camera(
     strength = rng.uniform(0.8, 1.2)
     times = np.linspace(0, 1, num_frames) if num_frames > 1 else np.zeros(1)
     eased = times * times * (3 - 2 * times)
-    return np.stack([_camera_at(move, u, turn, tilt, strength, tangent) for u in eased]), move
+    return np.stack([camera_at(move, u, turn, tilt, strength, tangent) for u in eased]), move
 
 
-def _camera_at(move: str, u: float, turn: float, tilt: float, strength: float, tangent: float) -> Table:
-    """The row at share u of the move."""
+def camera_at(move: str, u: float, turn: float, tilt: float, strength: float, tangent: float) -> Table:
+    """The row [13] at share ``u`` of a move; ``turn`` and ``tilt`` in radians, ``tangent`` of half the view."""
     sign, swing, yaw = (1 if move.endswith("right") else -1), u - 0.5, 0.0
     if move.startswith("orbit"):
         turn += sign * swing * 0.9 * strength

@@ -3,8 +3,8 @@ import pytest
 import torch
 
 from sorairo.evals.detector_examples import offsets_to_middle
-from sorairo.evals.observation import LEAST_CELLS, label_things, near, sight_things
-from sorairo.evals.scene_net import PAINTS
+from sorairo.sight.observation import LEAST_CELLS, label_things, near, sight_things
+from sorairo.sight.scene_net import PAINTS
 from sorairo.world import SHAPES
 
 NOTHING = len(PAINTS)

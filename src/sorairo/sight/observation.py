@@ -5,6 +5,9 @@ Turns labels of cells into things; knows no prompt and no truth.
 
 from __future__ import annotations
 
+import math
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +16,7 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 
-from sorairo.evals.scene_net import PAINTS
+from sorairo.sight.scene_net import PAINTS
 from sorairo.world import SHAPES
 
 Floats = npt.NDArray[np.float32]
@@ -23,6 +26,8 @@ LEAST_CELLS = 8  # of something that counts as seen
 VOTE_SPREAD = 1.3  # standard deviation of the votes for a middle, in cells
 VOTE_DISTANCE = 7  # side of the window, in cells, in which there is one middle
 LEAST_VOTES = 0.3  # height of a smoothed peak that is a middle
+STRAYS = 0.04  # of a thing's cells, on each side, that may be no part of it
+LONGEST_WAY = 0.5  # screen units that something goes from frame to frame
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ class Sighting:
     tipped: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Observation:
     """A whole clip. labels [t y x]: number of the thing in a cell, 0 for none."""
 
@@ -119,6 +124,7 @@ def sight_things(frame: int, labels: Labels, paint: Labels, shapes: Floats, tipp
     for number in range(1, int(labels.max()) + 1):
         rows, columns = np.nonzero(labels == number)
         x, y = 2 * (columns + 0.5) / width - 1, 1 - 2 * (rows + 0.5) / height
+        (left, right), (bottom, top) = bounds(x, 2 / width), bounds(y, 2 / height)
         sightings.append(
             Sighting(
                 frame=frame,
@@ -127,12 +133,35 @@ def sight_things(frame: int, labels: Labels, paint: Labels, shapes: Floats, tipp
                 shape=SHAPES[int(shapes[:, rows, columns].sum(1).argmax())],
                 x=float(x.mean()),
                 y=float(y.mean()),
-                left=float(x.min()) - 1 / width,
-                right=float(x.max()) + 1 / width,
-                bottom=float(y.min()) - 1 / height,
-                top=float(y.max()) + 1 / height,
+                left=left - 1 / width,
+                right=right + 1 / width,
+                bottom=bottom - 1 / height,
+                top=top + 1 / height,
                 area=len(rows) / labels.size,
                 tipped=float(tipped[rows, columns].mean()),
             )
         )
     return sightings
+
+
+def bounds(places: npt.NDArray[np.float64], cell: float) -> tuple[float, float]:
+    """Least and largest of the places of cells, but for few that lie far from the others."""
+    low, high = np.quantile(places, [STRAYS, 1 - STRAYS])
+    near_by = places[(places >= low - 2 * cell) & (places <= high + 2 * cell)]
+    return float(near_by.min()), float(near_by.max())
+
+
+def without_flickers(sightings: Sequence[Sighting], num_frames: int) -> list[Sighting]:
+    """Those that have another one of their colour nearby in two neighbouring frames: blurred edges flare up alone."""
+    places = defaultdict[tuple[str, int], list[tuple[float, float]]](list)
+    for s in sightings:
+        places[s.color, s.frame].append((s.x, s.y))
+
+    def followed(s: Sighting, offset: int) -> bool:
+        return any(math.dist((s.x, s.y), at) < abs(offset) * LONGEST_WAY for at in places[s.color, s.frame + offset])
+
+    def kept(s: Sighting) -> bool:
+        one, two = ([followed(s, sign * offset) for sign in (-1, 1)] for offset in (1, 2))
+        return all(one) or any(a and b for a, b in zip(one, two, strict=True))
+
+    return [s for s in sightings if kept(s)] if num_frames > 2 else list(sightings)

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from sorairo.evals.degradations import blotches, blur, degrade, ringing
-from sorairo.evals.scene_net import CELL, NUM_CAMERA_PICTURES, PAINTS, CameraNet, SceneNet, correlation
 from sorairo.shapes import NATIVE_BUCKETS, VideoShape
+from sorairo.sight.degradations import blotches, blur, degrade, ringing
+from sorairo.sight.scene_net import CELL, NUM_CAMERA_PICTURES, PAINTS, CameraNet, SceneNet, correlation
 from sorairo.world import CAMERA_MOVES, GROUNDS, LIGHTS, SHAPES
 
 

@@ -1,0 +1,226 @@
+"""What happens in a clip, and when: hits, falls, comings and goings, hiding; and what must not happen.
+
+Rules over tracks; nothing is learned here, and what the clip was meant to show is not known. Times are frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from sorairo.evals.statements import Noun, Statement
+from sorairo.evals.tracks import FULL, LEAST_AREA, MEETING, Track, frames_of, jolt, meetings, sightings_of, track
+from sorairo.sight.observation import Observation, Sighting
+
+Floats = npt.NDArray[np.float64]
+Judge = Callable[[Statement, Observation], bool]
+
+MOVED_ACROSS, MOVED_DOWN = 0.3, 0.5  # metres
+SAME_DEPTH, NEAR_DEPTH = 0.47, 0.9  # metres between the places where two things stand
+BOTH_JOLT = 0.4  # metres per second, of both, where it is not sure that they stand at one depth
+WITHIN_REACH = 1.0  # metres of depth in which one may touch the other
+JOLT, HARD_JOLT, FALLING = 0.22, 1.5, 2.0  # changes of speed in a hit, metres per second
+AT_EDGE = 0.9  # screen units
+LIES, STANDS = 0.6, 0.4  # probability of lying
+LASTING, LOWER = 3, 0.12  # frames that it lies; of its height that its top comes down
+COLLAPSE = 0.3  # of a cube that a stack loses in height
+BLINK = 2  # frames that something may be missed
+PARTLY = 0.5  # of its usual area, that shows of what goes behind something or comes out
+BESIDE = 0.12  # screen units between what hides and what hides it
+OFTEN = 0.2  # share of the frames that show any
+
+
+def shift(path: Track) -> Floats:
+    """How far it went across since its first frame: what both of its edges did, since one alone may get covered."""
+    left, right = path.left - path.left[0], path.right - path.right[0]
+    return np.where(left * right > 0, np.sign(left) * np.minimum(np.abs(left), np.abs(right)), 0.0)
+
+
+def first_way(path: Track) -> tuple[str, int] | None:
+    """The first way that it goes far enough, "left", "right" or "down", and the frame by which it has.
+
+    Down is also what comes down more than it goes aside, whichever is sooner.
+    """
+    if len(path.frames) < 2:
+        return None
+    across, down = shift(path), path.z[0] - path.z
+    fallen, aside = np.flatnonzero(down > MOVED_DOWN), np.flatnonzero(np.abs(across) > MOVED_ACROSS)
+    if len(fallen) and abs(across[fallen[0]]) < down[fallen[0]]:
+        return "down", int(path.frames[fallen[0]])
+    if not len(aside):
+        return None
+    return "right" if across[aside[0]] > 0 else "left", int(path.frames[aside[0]])
+
+
+def _fall(statement: Statement, seen: Observation) -> int | None:
+    way = first_way(track(statement.noun, seen))
+    return way[1] if way and way[0] == "down" else None
+
+
+def first_hit(statement: Statement, seen: Observation) -> int | None:
+    """The gap closes, and one of the two changes its speed then: sideways at the same depth, or falling onto it."""
+    assert statement.other is not None
+    first, second = (track(noun, seen) for noun in (statement.noun, statement.other))
+    for meeting in meetings(statement.noun, statement.other, seen):
+        around = range(meeting.frame - 1, meeting.frame + MEETING)
+        down = max(jolt(first, first.z, f) for f in around)
+        # Of both edges, since what goes past covers one of them.
+        aside = [min(max(jolt(p, edge, f) for f in around) for edge in (p.left, p.right)) for p in (first, second)]
+        same = meeting.depth_gap < SAME_DEPTH and max(aside) > JOLT
+        level = down < FALLING and (same or (meeting.depth_gap < NEAR_DEPTH and min(aside) > BOTH_JOLT))
+        if level or (meeting.above and down > HARD_JOLT):
+            return meeting.frame
+    return None
+
+
+def _enter(statement: Statement, seen: Observation) -> int | None:
+    frames = sorted(frames_of(sightings_of(statement.noun, seen)))
+    return frames[0] if frames and frames[0] > 0 and _at_edge(statement, seen, frames[0]) else None
+
+
+def _leave(statement: Statement, seen: Observation) -> int | None:
+    frames = sorted(frames_of(sightings_of(statement.noun, seen)))
+    gone = frames and frames[-1] < seen.num_frames - 1 and _at_edge(statement, seen, frames[-1])
+    return frames[-1] if gone else None
+
+
+def _at_edge(statement: Statement, seen: Observation, frame: int) -> bool:
+    """Whether it is at the edge of the picture, on the side that is said if one is."""
+    here = [s for s in sightings_of(statement.noun, seen) if s.frame == frame]
+    at = {
+        "left": any(s.left < -AT_EDGE for s in here),
+        "right": any(s.right > AT_EDGE for s in here),
+        None: any(reaches_edge(s) for s in here),
+    }
+    return at[statement.value if statement.value in ("left", "right") else None]
+
+
+def reaches_edge(sighting: Sighting) -> bool:
+    return max(-sighting.left, sighting.right, sighting.top, -sighting.bottom) > AT_EDGE
+
+
+def _hide(statement: Statement, seen: Observation) -> int | None:
+    """The first frame in which it is not seen, having been beside what hides it, or partly behind that."""
+    own = {s.frame: s for s in sightings_of(statement.noun, seen)}
+    others = {s.frame: s for s in sightings_of(statement.other, seen)} if statement.other else None
+    for frame in sorted(own):
+        gone = range(frame + 1, min(frame + 1 + BLINK, seen.num_frames))
+        if not gone or any(f in own for f in gone) or reaches_edge(own[frame]):
+            continue
+        if others is None or (frame in others and _beside(own[frame], others[frame])):
+            return frame + 1
+    return None
+
+
+def _beside(one: Sighting, other: Sighting) -> bool:
+    across = max(one.left, other.left) - min(one.right, other.right)
+    return max(across, max(one.bottom, other.bottom) - min(one.top, other.top)) < BESIDE
+
+
+def _reappear(statement: Statement, seen: Observation) -> int | None:
+    hidden = _hide(statement, seen)
+    later = [f for f in frames_of(sightings_of(statement.noun, seen)) if hidden is not None and f > hidden]
+    return min(later, default=None)
+
+
+MOMENTS: dict[str, Callable[[Statement, Observation], int | None]] = {
+    "fall": _fall,
+    "enter": _enter,
+    "hit": first_hit,
+    "hide": _hide,
+    "reappear": _reappear,
+    "leave": _leave,
+}
+"""When something happens for the first time, or None."""
+
+
+def _order(statement: Statement, seen: Observation) -> bool:
+    """Both happen, and the one told first is not the later one."""
+    first, second = (
+        MOMENTS[name](Statement(name, statement.noun, statement.other), seen)
+        for name in str(statement.value).split(" then ")
+    )
+    return first is not None and second is not None and first < second
+
+
+def _topple(statement: Statement, seen: Observation) -> bool:
+    """It stood first and lies later; of cubes, which look the same on any side, the stack comes down."""
+    shown = sightings_of(statement.noun, seen)
+    frames = sorted(frames_of(shown))
+    if len(frames) < 4:
+        return False
+    if statement.noun.shape == "cube":
+        return _comes_down(shown)
+    lying = np.array([_lying_share(shown, frame) for frame in frames])
+    stood = np.flatnonzero(lying < STANDS)
+    if not len(stood) or np.sort(lying[stood[0] :])[-LASTING:][0] < LIES:
+        return False
+    own = {s.frame: s for s in shown}
+    before = own[frames[stood[0]]]
+    top = min(own[f].top for f, share in zip(frames, lying, strict=True) if share > LIES)
+    return len(shown) > len(own) or before.top - top > LOWER * (before.top - before.bottom)
+
+
+def _lying_share(shown: list[Sighting], frame: int) -> float:
+    own = [s for s in shown if s.frame == frame]
+    return float(np.average([s.tipped for s in own], weights=[s.area for s in own]))
+
+
+def _comes_down(shown: list[Sighting]) -> bool:
+    """The highest edge falls by a part of a cube: of a stack, or of one that shows in full."""
+    least = FULL * max(s.area for s in shown) if len(shown) == len(frames_of(shown)) else 0.0
+    full = [s for s in shown if s.area >= least]
+    highest = [max((s for s in full if s.frame == f), key=lambda s: s.top) for f in sorted(frames_of(full))]
+    top, height = np.array([s.top for s in highest]), highest[0].top - highest[0].bottom
+    return bool(top[0] - top.min() > COLLAPSE * height)
+
+
+def _rests(statement: Statement, seen: Observation) -> bool:
+    """Nothing moves before it is touched: until the first meeting with what hits it, it stays where it was."""
+    assert statement.other is not None
+    path = track(statement.noun, seen)
+    met = [m.frame for m in meetings(statement.other, statement.noun, seen) if m.above or m.depth_gap < WITHIN_REACH]
+    if not met or len(path.frames) < 2:
+        return False
+    way = first_way(path)
+    return way is None or way[1] >= min(met)
+
+
+def _single(statement: Statement, seen: Observation) -> bool:
+    """There are never two of it for long."""
+    numbers = numbers_of(statement.noun, seen)
+    return bool(numbers.any() and (numbers > 1).sum() <= OFTEN * (numbers > 0).sum())
+
+
+def numbers_of(noun: Noun, seen: Observation) -> npt.NDArray[np.int64]:
+    """How many of a kind show in each frame [t]."""
+    shown = [s for s in seen.sightings if noun.color in (None, s.color) and s.shape == noun.shape]
+    return np.bincount([s.frame for s in shown if s.area >= LEAST_AREA], minlength=seen.num_frames)
+
+
+def _stays(statement: Statement, seen: Observation) -> bool:
+    """It comes and goes only at the edge of the picture or, bit by bit, behind something."""
+    own = {s.frame: s for s in sightings_of(statement.noun, seen)}
+    if not own:
+        return False
+    usual = float(np.median([s.area for s in own.values()]))
+    frames = [-1, *sorted(own), seen.num_frames]
+    ends = [f for a, b in pairwise(frames) if b - a - 1 > BLINK for f in (a, b) if f in own]
+    return all(reaches_edge(own[f]) or own[f].area < PARTLY * usual for f in ends)
+
+
+def _happens(name: str) -> Judge:
+    return lambda statement, seen: MOMENTS[name](statement, seen) is not None
+
+
+HAPPENINGS: dict[str, Judge] = {
+    **{name: _happens(name) for name in MOMENTS if name != "fall"},
+    "order": _order,
+    "topple": _topple,
+    "rests": _rests,
+    "single": _single,
+    "stays": _stays,
+}

@@ -1,0 +1,142 @@
+"""Clips of a folder: their prompts, their rate, what plain words say, and a whole report."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from sorairo.evals.detector import Detector
+from sorairo.evals.folders import at_native_rate, read_prompts, score_folder, words_of
+from sorairo.evals.prompts import bench_cases, case_of, held_out_cases
+from sorairo.media import write_mp4
+from sorairo.world import render
+
+BENCH = Path(__file__).parents[2] / "bench"
+
+
+def write(path: Path, frames: np.ndarray, fps: int = 8) -> None:
+    write_mp4(path, frames, width=frames.shape[2], height=frames.shape[1], fps=fps)
+
+
+def test_prompts_come_from_a_list_a_text_or_the_name(tmp_path: Path) -> None:
+    for name in ("a.mp4", "b.mp4", "a red ball-0.mp4"):
+        (tmp_path / name).touch()
+    (tmp_path / "prompts.json").write_text(json.dumps({"a.mp4": "a blue cube"}))
+    (tmp_path / "b.txt").write_text("a green cone\n")
+    assert read_prompts(tmp_path) == {"a red ball-0.mp4": "a red ball", "a.mp4": "a blue cube", "b.mp4": "a green cone"}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [("[1]", "must be an object"), ("{", "is no JSON"), ('{"a.mp4": 1}', "must")]
+)
+def test_a_wrong_list_is_one_line(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "a.mp4").touch()
+    (tmp_path / "prompts.json").write_text(text)
+    with pytest.raises(ValueError, match=words) as error:
+        read_prompts(tmp_path)
+    assert "\n" not in str(error.value)
+
+
+def test_a_folder_without_clips(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "none"):
+        with pytest.raises(ValueError, match=r"no folder with \.mp4 files"):
+            read_prompts(folder)
+
+
+@pytest.mark.parametrize(
+    ("fps", "taken"), [(8, [0, 1, 2, 3]), (16, [0, 2]), (24, [0, 3]), (4, [0, 0, 1, 2, 2, 2, 3, 3])]
+)
+def test_frames_at_the_native_rate(fps: int, taken: list[int]) -> None:
+    frames = np.arange(4, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 3), np.uint8)
+    assert at_native_rate(frames, fps)[:, 0, 0, 0].tolist() == taken
+
+
+def test_plain_words() -> None:
+    said = {
+        str(s)
+        for s in words_of("A shiny RED metal ball and two green boxes, in the snow at night; the camera pans left.")
+    }
+    assert said == {
+        "red colour",
+        "red sphere shape",
+        "green colour",
+        "green cube shape",
+        "ground snow",
+        "light night",
+        "camera pan left",
+    }
+    assert words_of("A cat plays the piano.") == ()
+
+
+def test_a_folder_of_real_clips_is_at_its_ceiling(tmp_path: Path, detector: Detector) -> None:
+    cases = held_out_cases(3)
+    (tmp_path / "clips").mkdir()
+    for number, case in enumerate(cases):
+        write(tmp_path / "clips" / f"{number}.mp4", render(case.clip)[0])
+    (tmp_path / "clips" / "prompts.json").write_text(
+        json.dumps({f"{n}.mp4": c.caption.text for n, c in enumerate(cases)})
+    )
+    report = score_folder(tmp_path / "clips", tmp_path / "report")
+    assert [result.clip_seed for result in report.prompts] == [case.clip.seed for case in cases]
+    rows = {row.fact: row for row in report.scores}
+    assert rows["colour"].score >= rows["colour"].ceiling - 0.2 > rows["colour"].floor
+    page = (tmp_path / "report" / "evaluation.html").read_text()
+    assert page.count("<video") == 3
+    assert 'src="../clips/0.mp4"' in page
+
+
+def test_other_prompts_have_no_ceiling(tmp_path: Path, detector: Detector) -> None:
+    frames = render(held_out_cases(1)[0].clip, range(9))[0]
+    for name in ("a red ball.mp4", "a blue cube at night.mp4"):
+        write(tmp_path / name, frames)
+    report = score_folder(tmp_path, tmp_path / "report")
+    assert {result.kind for result in report.prompts} == {"own"}
+    assert all(np.isnan(row.ceiling) and np.isnan(row.fraction) for row in report.scores)
+    assert json.loads((tmp_path / "report" / "evaluation.json").read_text())["scores"][0]["ceiling"] is None
+
+
+def exports() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("exports", BENCH / "exports.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_layouts_of_other_benchmarks(tmp_path: Path) -> None:
+    clips = tmp_path / "report" / "clips"
+    clips.mkdir(parents=True)
+    verdicts = [{"red colour": True, "red sphere hit blue cube": None}, {"blue cube count 3": False}]
+    prompts = [
+        {"prompt": f"prompt/{n} " + "long " * 60, "clip": f"clips/{n}.mp4", "verdicts": v}
+        for n, v in enumerate(verdicts)
+    ]
+    for n in (0, 1):
+        (clips / f"{n}.mp4").write_text(str(n))
+    (tmp_path / "report" / "evaluation.json").write_text(json.dumps({"prompts": prompts}))
+    made = exports()
+    assert made.export(tmp_path / "report", "vbench", tmp_path / "v") == 12
+    assert sorted(path.read_text() for path in (tmp_path / "v" / "dynamic_degree").glob("*-0.mp4")) == ["0", "1"]
+    assert made.export(tmp_path / "report", "t2v-compbench", tmp_path / "t") == 3
+    assert (tmp_path / "t" / "video" / "interaction" / "0001.mp4").read_text() == "0"
+    assert (tmp_path / "t" / "video" / "numeracy" / "0001.mp4").read_text() == "1"
+    assert (tmp_path / "t" / "prompts" / "7_numeracy.txt").read_text() == prompts[1]["prompt"] + "\n"
+    with pytest.raises(ValueError, match="layout is 'none'"):
+        made.export(tmp_path / "report", "none", tmp_path / "t")
+    (clips / "1.mp4").unlink()
+    with pytest.raises(ValueError, match=r"'clips/1\.mp4' is missing"):
+        made.export(tmp_path / "report", "vbench", tmp_path / "v")
+
+
+def test_every_prompt_of_the_list_is_known_by_its_words() -> None:
+    for case in bench_cases(quick=True)[::5]:
+        found = case_of(case.caption.text)
+        assert found is not None
+        assert (found.caption, found.kind, found.clip.seed) == (case.caption, case.kind, case.clip.seed)
+    assert case_of("a red ball") is None
