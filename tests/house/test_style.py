@@ -23,7 +23,7 @@ LANDFILLS = {"utils", "util", "common", "helpers", "helper", "core", "base", "ma
 MACHINES = ["/" + "root/", "/" + "tmp/", "/" + "work/", "/" + "home/", "/" + "Users/"]
 UNFINISHED = ["TO" + "DO", "FIX" + "ME", "X" + "XX"]
 TEXTS = {".py", ".md", ".toml", ".json", ".cfg", ".txt", ".yaml", ".yml", ""}
-SKIPPED = {".git", ".venv", "runs", "tests", "__pycache__", "build", "dist"}
+SKIPPED = {".git", ".venv", "runs", "tests", "__pycache__", "build", "dist", "node_modules"}
 
 
 def sources(folder: Path = LIBRARY) -> list[Path]:

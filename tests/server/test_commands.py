@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -13,9 +14,10 @@ from click.testing import CliRunner, Result
 from sqlalchemy import create_engine, text
 from tests.server.conftest import Database
 
-from sorairo.server.commands import COMMANDS, settings_of
+from sorairo.cli.operating import COMMANDS, settings_of
 from sorairo.server.keys import authenticate, read_pepper
 from sorairo.server.serving import Workers, first_key
+from sorairo.server.tiers import Tiers, load_tiers
 
 Run = Callable[..., Result]
 
@@ -32,7 +34,7 @@ def run(tmp_path: Path) -> Run:
 
 def test_loading_the_commands_loads_nothing_heavy() -> None:
     heavy = "fastapi", "sqlalchemy", "dbos", "torch", "numpy", "uvicorn"
-    program = f"import sorairo.server.commands, sys; assert not {{*sys.modules}} & {{*{heavy!r}}}"
+    program = f"import sorairo.cli.operating, sys; assert not {{*sys.modules}} & {{*{heavy!r}}}"
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
@@ -53,7 +55,7 @@ def test_a_key_is_made_listed_and_revoked(run: Run) -> None:
     key = run("keys", "create", "alice", "--tier", "plus", "--name", "laptop", "--days", "1").stdout.strip()
     key_id = key.split("_")[1]
     (line,) = run("keys", "list").stdout.splitlines()
-    assert line == f"{key_id}  alice  plus  holds  videos.read videos.write webhooks  laptop"
+    assert line == f"{key_id}  alice  plus  holds  never  videos.read videos.write webhooks  laptop"
     assert run("keys", "revoke", key_id).exit_code == 0
     assert "  over  " in run("keys", "list").stdout
 
@@ -64,6 +66,8 @@ def test_a_key_is_made_listed_and_revoked(run: Run) -> None:
         (["keys", "create", "alice", "--tier", "gold"], "tier is 'gold'; the nearest is"),
         (["keys", "create", "alice", "--scope", "all"], "scope is 'all'; the nearest is"),
         (["keys", "revoke", "none"], "key is 'none'; the nearest is 'none'"),
+        (["accounts", "tier", "alice", "gold"], "tier is 'gold'; the nearest is"),
+        (["accounts", "tier", "alice", "pro"], "account is 'alice'; the nearest is"),
     ],
 )
 def test_a_mistake_is_one_line_and_changes_nothing(run: Run, arguments: list[str], words: str) -> None:
@@ -71,6 +75,22 @@ def test_a_mistake_is_one_line_and_changes_nothing(run: Run, arguments: list[str
     assert isinstance(result.exception, ValueError)
     assert words in str(result.exception)
     assert run("keys", "list").stdout == ""
+
+
+def test_an_account_gets_another_tier(run: Run) -> None:
+    run("keys", "create", "alice")
+    run("keys", "create", "bob", "--tier", "pro")
+    assert run("accounts", "tier", "alice", "plus").exit_code == 0
+    lines = [line.split("  ") for line in run("accounts", "list").stdout.splitlines()]
+    assert [line[1:] for line in lines] == [["plus", "0", "0", "alice"], ["pro", "0", "0", "bob"]]
+    assert "account.tier" in run("audit").stdout
+
+
+def test_the_tiers_are_printed_as_they_are_written(run: Run, tmp_path: Path) -> None:
+    assert load_tiers(tmp_path) == Tiers()
+    printed = run("tiers").stdout.replace("concurrent = 1\n", "concurrent = 4\n")
+    (tmp_path / "tiers.toml").write_text(printed)
+    assert load_tiers(tmp_path) == replace(Tiers(), free=replace(Tiers().free, concurrent=4))
 
 
 def test_the_audit_tells_and_notices(run: Run, tmp_path: Path) -> None:

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import http.server
 import io
 import json
 import sqlite3
-import subprocess
-import sys
-import threading
 import time
 import urllib.request
 import warnings
@@ -24,7 +20,7 @@ import pytest
 from openai import OpenAI
 from openai.types import Video
 from PIL import Image
-from tests.server.conftest import Live
+from tests.server.conftest import Live, Receiver
 
 from sorairo.media import read_picture, read_video
 from sorairo.provenance import verify
@@ -235,32 +231,6 @@ def test_a_key_is_refused_from_its_revocation_on(live: Live, client: OpenAI, vid
     assert "over" in next(line for line in live.keys("list").splitlines() if key.split("_")[1] in line)
 
 
-class Receiver(http.server.BaseHTTPRequestHandler):
-    """Keeps what it is sent."""
-
-    got: list[tuple[bytes, dict[str, str]]] = []  # noqa: RUF012
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
-        self.got.append((body, {key.lower(): value for key, value in self.headers.items()}))
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@pytest.fixture
-def receiver() -> Iterator[str]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/hook"
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
 def test_webhooks_are_managed_signed_and_sent_once(client: OpenAI, receiver: str) -> None:
     endpoint = client.webhooks.create(name="mine", url=receiver, event_types=["video.completed"])  # type: ignore[list-item]
     assert client.webhooks.test(endpoint.id, event_type="video.completed").status_code == 200  # type: ignore[arg-type]
@@ -326,28 +296,6 @@ def attempts_at(live: Live, video_id: str) -> int:
     with closing(sqlite3.connect(live.folder / "library.sqlite")) as connection:
         row = connection.execute("SELECT stage, attempts FROM videos WHERE id = ?", [video_id]).fetchone()
     return int(row[1]) if row[0] == "sampling" else 0
-
-
-OLD_CLIENT = """
-import sys; from openai import OpenAI, __version__
-client = OpenAI(base_url=sys.argv[1], api_key=sys.argv[2], max_retries=0)
-video = client.videos.create_and_poll(prompt="a red ball", size="64x32", seconds="1", poll_interval_ms=50,
-                                      extra_body={"num_inference_steps": 4})
-remix = client.videos.poll(client.videos.remix(video.id, prompt="a cube").id, poll_interval_ms=50)
-size = len(client.videos.download_content(video.id).read())
-print(__version__, video.status, remix.status, size > 1000, client.videos.delete(video.id).deleted)
-"""
-
-
-def test_the_first_client_that_knew_videos(live: Live, tmp_path: Path) -> None:
-    """2.2.0 sends JSON where later ones send forms."""
-    wanted = ["openai==2.2.0", "httpx<1", "httpcore<2", "distro", "sniffio"]
-    install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(tmp_path), *wanted]
-    if subprocess.run(install, capture_output=True, check=False).returncode:
-        pytest.skip("openai 2.2.0 cannot be fetched from a package index")
-    command = [sys.executable, "-c", OLD_CLIENT, live.url, live.key]
-    done = subprocess.run(command, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=False)
-    assert done.stdout == "2.2.0 completed completed True True\n", done.stderr
 
 
 def test_health_and_measurements(live: Live) -> None:

@@ -37,14 +37,14 @@ def test_every_route_is_described() -> None:
 
 
 def test_every_code_of_an_error_is_described() -> None:
-    kinds = "invalid|missing|unknown|unsupported|request_too|queue|insufficient|idempotency"
-    codes = set(re.findall(rf'"((?:{kinds})_\w+)"', SERVER)) - {"invalid_request_error"}
+    kinds = "invalid|missing|unknown|unsupported|request_too|queue|insufficient|idempotency|rate_limit|too_many"
+    codes = set(re.findall(rf'"((?:{kinds})_\w+)"', SERVER)) - {"invalid_request_error", "rate_limit_error"}
     codes |= {"video_not_ready", "moderation_blocked", "generation_failed", "worker_lost", "server_error"}
     assert {code for code in codes if f"`{code}`" not in API} <= {"webhook_unreachable", "invalid_url"}
 
 
 def test_every_option_is_described() -> None:
-    from sorairo.server.commands import _INSTALLATION
+    from sorairo.cli.operating import _INSTALLATION
 
     def command() -> None:
         pass
@@ -60,7 +60,6 @@ def test_the_tiers_are_as_the_page_says() -> None:
         line = next(line for line in OPERATIONS.splitlines() if line.startswith(f"| {name.replace('_', '-')}"))
         cells = [cell.strip().replace(",", "") for cell in line.split("|")[2:-1]]
         width, height = map(int, cells[2].split("x"))
-        assert [int(cells[0]), int(cells[1]), width * height, int(cells[3])] == [
-            tier.concurrent, tier.waiting, tier.pixels, tier.seconds,
-        ]  # fmt: skip
+        told = [int(cells[0]), int(cells[1]), width * height, int(cells[3]), int(cells[5]), int(cells[6])]
+        assert told == [tier.concurrent, tier.waiting, tier.pixels, tier.seconds, tier.variations, tier.requests]
         assert name == "operator" or int(cells[4]) == tier.credits

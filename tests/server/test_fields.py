@@ -58,6 +58,7 @@ def test_brackets_and_json_text_mean_the_same() -> None:
     assert by_brackets == form(video='{"id": "video_1"}', prompt="a")
     assert by_brackets == {"video": {"id": "video_1"}, "prompt": "a"}
     assert form(**{"event_types[]": "video.failed"}) == {"event_types": ["video.failed"]}
+    assert read(b"characters[][id]=a&characters[][id]=b", FORM) == {"characters": [{"id": "a"}, {"id": "b"}]}
 
 
 def test_a_prompt_may_begin_with_a_bracket() -> None:
@@ -70,7 +71,12 @@ def test_null_is_what_was_not_given() -> None:
     assert read(b"", JSON) == {}
 
 
-@pytest.mark.parametrize("pairs", [{"video[id]": "1", "video[]": "2"}, {"a[b][c]": "1"}, {"a": "1", "a[b]": "2"}])
+SCENE = {"scenes[][start]": "1", "scenes[][prompt]": "a cube"}
+
+
+@pytest.mark.parametrize(
+    "pairs", [{"video[id]": "1", "video[]": "2"}, {"a[b][c]": "1"}, {"a": "1", "a[b]": "2"}, SCENE]
+)
 def test_forms_that_contradict_themselves_are_refused(pairs: dict[str, str]) -> None:
     with pytest.raises(ApiError, match="JSON text"):
         form(**pairs)

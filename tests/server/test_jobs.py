@@ -195,6 +195,13 @@ def test_a_file_that_cannot_be_used_is_told_without_folders(service: Service, ca
     assert str(tmp_path) not in outcome["message"]
 
 
+def test_what_was_deleted_before_it_was_used_is_told(service: Service, caller: Caller) -> None:
+    video_id = ask(service, caller, anchors=(Anchor(Material("videos/video_1/video.mp4")),))
+    outcome = make(jobs_of(service), video_id)
+    assert outcome["code"] == "invalid_request"
+    assert "was deleted" in outcome["message"]
+
+
 def test_progress_never_falls_and_is_looked_at_for_a_stop(service: Service, caller: Caller) -> None:
     jobs, video_id = jobs_of(service), ask(service, caller)
     jobs.begin(video_id)

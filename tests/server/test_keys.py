@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from tests.server.conftest import both
 
 from sorairo.server.database import Sessions
 from sorairo.server.keys import (
@@ -20,6 +21,7 @@ from sorairo.server.keys import (
 )
 from sorairo.server.tables import ApiKey, now
 
+pytestmark = [both, pytest.mark.usefixtures("kind")]
 PEPPER = b"p" * 32
 
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import suppress
+
+import pytest
 from sqlalchemy import update
+from tests.server.conftest import both
 
 from sorairo.pipelines import VideoRequest
 from sorairo.server.database import Sessions
+from sorairo.server.errors import ApiError
 from sorairo.server.keys import Caller, open_account
 from sorairo.server.library import Order, credits_used, delete, next_in_line, queue_position, submit
 from sorairo.server.tables import VideoRow
 from sorairo.server.tiers import Tier
 
+pytestmark = both
 TIER = Tier(concurrent=2, waiting=9, pixels=10**6, seconds=9, credits=10**6)
 
 
@@ -71,3 +78,43 @@ def test_only_what_is_finished_or_will_be_costs(sessions: Sessions) -> None:
         session.execute(update(VideoRow).where(VideoRow.id == ids[2]).values(status="completed", completed_at=1))
         delete(session, caller, ids[2])
         assert credits_used(session, caller.account_id) == 2 * each
+
+
+def test_credits_are_never_overdrawn_by_asking_at_once(sessions: Sessions) -> None:
+    tier, granted = Tier(9, 99, 10**6, 9, credits=7), []
+    with sessions.begin() as session:
+        caller = Caller(open_account(session, "alice").id, "key", "free", frozenset())
+    small = Order("create", VideoRequest("a red ball", width=64, height=32, seconds=1.0), "tiny")
+
+    def spend() -> None:
+        for _ in range(4):
+            with suppress(ApiError), sessions.begin() as session:
+                granted.append(submit(session, caller, tier, small).id)
+
+    threads = [threading.Thread(target=spend) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with sessions.begin() as session:
+        assert (len(granted), credits_used(session, caller.account_id)) == (7, 7)
+        for video_id in granted[:2]:  # what is given up is given back, once
+            delete(session, caller, video_id)
+            with pytest.raises(ApiError):
+                delete(session, caller, video_id)
+        assert credits_used(session, caller.account_id) == 5
+
+
+def test_the_tier_says_whether_a_clip_shows_its_mark_and_people(sessions: Sessions) -> None:
+    marked, plain = Tier(9, 9, 10**6, 9, 10**6), Tier(9, 9, 10**6, 9, 10**6, visible_mark=False, people=True)
+    assert [asked(sessions, tier, "").visible_mark for tier in (marked, plain)] == [True, False]
+    assert asked(sessions, plain, "All are adults and agree.").consent
+    with pytest.raises(ApiError, match="pictures of people"):
+        asked(sessions, marked, "All are adults and agree.")
+
+
+def asked(sessions: Sessions, tier: Tier, consent: str) -> VideoRequest:
+    with sessions.begin() as session:
+        caller = Caller(open_account(session, "alice").id, "key", "free", frozenset())
+        order = Order("create", VideoRequest("a red ball", consent=consent), "tiny")
+        return VideoRequest.from_json(submit(session, caller, tier, order).request)

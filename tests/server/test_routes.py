@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 from starlette.testclient import TestClient
-from tests.server.conftest import new_key
+from tests.server.conftest import SMALL, Enter, both, error_of, finish, new_key
 
 from sorairo.server.access import Service
 from sorairo.server.app import create_app
@@ -20,47 +19,6 @@ from sorairo.server.routes import byte_range
 from sorairo.server.tables import AuditLine, VideoRow
 
 ROOT = Path(__file__).parents[2]
-SMALL: dict[str, Any] = {"prompt": "a red ball", "size": "64x32", "seconds": "1"}
-Enter = Callable[..., TestClient]
-
-
-@pytest.fixture
-def enter(service: Service) -> Iterator[Enter]:
-    """Clients of accounts, each with a key of its own."""
-    app = create_app(service)
-    opened: list[TestClient] = []
-
-    def open_client(account: str = "alice", tier: str = "pro", **key: Any) -> TestClient:
-        headers = {"authorization": f"Bearer {new_key(service, account, tier, **key)}"}
-        opened.append(TestClient(app, headers=headers, raise_server_exceptions=False))
-        return opened[-1]
-
-    yield open_client
-    for client in opened:
-        client.close()
-
-
-@pytest.fixture
-def alice(enter: Enter) -> TestClient:
-    return enter("alice")
-
-
-def finish(service: Service, video_id: str, content: bytes = b"0123456789") -> None:
-    """Puts a video where a worker would."""
-    file = service.settings.folder / "made"
-    file.write_bytes(content)
-    service.storage.put(file, f"videos/{video_id}/video.mp4")
-    with service.database.writing.begin() as session:
-        session.execute(update(VideoRow).where(VideoRow.id == video_id).values(status="completed", progress=100))
-
-
-def error_of(answer: Any, status: int) -> dict[str, Any]:
-    assert answer.status_code == status, answer.text
-    assert answer.headers["x-request-id"]
-    assert set(answer.json()) == {"error"}
-    error: dict[str, Any] = answer.json()["error"]
-    assert set(error) == {"message", "type", "param", "code"}
-    return error
 
 
 @pytest.mark.parametrize(
@@ -160,6 +118,7 @@ def test_a_key_is_needed_and_its_scopes_count(enter: Enter) -> None:
     assert error_of(reader.get("/v1/videos", headers={"authorization": "Bearer x"}), 401)["code"] == "invalid_api_key"
 
 
+@both
 def test_another_account_cannot_tell_a_video_from_none(enter: Enter, service: Service) -> None:
     alice, bob = enter("alice"), enter("bob")
     video_id = alice.post("/v1/videos", json=SMALL).json()["id"]
@@ -177,6 +136,7 @@ def test_another_account_cannot_tell_a_video_from_none(enter: Enter, service: Se
     assert alice.get(f"/v1/videos/{video_id}").status_code == 200
 
 
+@both
 def test_the_same_request_again_makes_no_second_video(alice: TestClient) -> None:
     headers = {"Idempotency-Key": "1"}
     first, again = (alice.post("/v1/videos", json=SMALL, headers=headers).json() for _ in range(2))
@@ -186,6 +146,7 @@ def test_the_same_request_again_makes_no_second_video(alice: TestClient) -> None
     assert alice.post("/v1/videos", json=SMALL, headers={"Idempotency-Key": "2"}).json()["id"] != first["id"]
 
 
+@both
 def test_a_full_queue_is_429_and_not_asked_again(enter: Enter) -> None:
     free = enter("carol", "free")
     for _ in range(3):
@@ -195,6 +156,7 @@ def test_a_full_queue_is_429_and_not_asked_again(enter: Enter) -> None:
     assert (answer.headers["retry-after"], answer.headers["x-should-retry"]) == ("10", "false")
 
 
+@both
 def test_credits_are_spent_and_come_back(enter: Enter, service: Service) -> None:
     (service.settings.folder / "tiers.toml").write_text(
         "[free]\nconcurrent = 1\nwaiting = 9\npixels = 99999\nseconds = 9\ncredits = 1\n"
@@ -253,6 +215,7 @@ def test_events_must_be_known_ones(alice: TestClient, kinds: Any) -> None:
     assert error_of(answer, 400)["param"] == "event_types"
 
 
+@both
 def test_an_endpoint_is_changed_and_another_account_does_not_see_it(enter: Enter) -> None:
     alice, bob = enter("alice"), enter("bob")
     given = {"url": "https://example.org/", "event_types": ["video.failed"], "name": "a"}
@@ -266,6 +229,7 @@ def test_an_endpoint_is_changed_and_another_account_does_not_see_it(enter: Enter
     assert alice.get("/v1/webhook_event_types").json()["data"]
 
 
+@both
 def test_deeds_are_in_the_audit_without_prompts(alice: TestClient, service: Service) -> None:
     video_id = alice.post("/v1/videos", json=SMALL).json()["id"]
     alice.delete(f"/v1/videos/{video_id}")

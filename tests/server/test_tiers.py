@@ -18,8 +18,10 @@ def test_the_price_is_sora_s_for_its_smallest_clip() -> None:
 def test_higher_tiers_allow_more() -> None:
     tiers = Tiers()
     ladder = [tiers.free, tiers.plus, tiers.pro]
-    for field in ("concurrent", "waiting", "pixels", "seconds", "credits", "priority"):
-        assert sorted({getattr(tier, field) for tier in ladder}) == [getattr(tier, field) for tier in ladder]
+    for field in ("concurrent", "waiting", "pixels", "seconds", "credits", "priority", "variations", "requests"):
+        limits = [getattr(tier, field) for tier in ladder]
+        assert limits == sorted(limits)
+        assert limits[0] < limits[-1]
 
 
 def test_what_is_over_the_limit_is_told_by_name() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from dbos import DBOS, SetWorkflowID
 from sqlalchemy import select, update
+from tests.server.conftest import both
 
 from sorairo.pipelines import VideoRequest
 from sorairo.server.access import Service
@@ -19,6 +20,8 @@ from sorairo.server.tables import VideoRow, WebhookEndpoint, WorkerRow
 from sorairo.server.tiers import Tiers
 from sorairo.server.webhooks import new_secret
 from sorairo.server.worker import Worker
+
+pytestmark = both
 
 
 @pytest.fixture

@@ -1,32 +1,34 @@
 """The command line: parse, call one function, print. Never computes, and loads what a command needs only when it runs.
 
 Exit codes: 0 done; 1 this machine failed (full disk, broken signature); 2 a wrong request, one line on stderr;
-130 interrupted; `verify` also 3, 4 and 5 (see `sorairo verify --help`); `reproduce` also 6.
+130 interrupted; `verify` also 3, 4 and 5 (see `sorairo verify --help`); `reproduce` also 6; `policy check`
+has 1 for what is refused.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 import sorairo
+from sorairo.cli.finding import whence
 from sorairo.cli.making import DEFAULTS, FILE, MAKING
+from sorairo.cli.operating import COMMANDS as SERVING
+from sorairo.cli.policy import policy
 from sorairo.cli.remaking import reproduce, vary
 from sorairo.cli.terminal import fail, note, printable, progress_bars
 from sorairo.config import nearest_name
-from sorairo.server.commands import COMMANDS as SERVING
 from sorairo.shapes import parse_size
 
 if TYPE_CHECKING:
     from sorairo.provenance import Verdict
 
 MACHINE_FAILED, WRONG_REQUEST, INTERRUPTED = 1, 2, 130
-QUICK_PROMPTS = 24
 
 SPLIT = click.Choice(["train", "test", "novel"])
 STYLE = click.Choice(["fragment", "short", "medium", "dense"])
@@ -48,7 +50,7 @@ def commands() -> None:
     """Sorairo: type a sentence, get a short, signed video."""
 
 
-for command in (*MAKING, reproduce, vary, *SERVING):
+for command in (*MAKING, reproduce, vary, policy, whence, *SERVING):
     commands.add_command(command)
 
 
@@ -105,20 +107,31 @@ def train(recipe: Path, out: Path | None) -> None:
 
 @commands.command("eval")
 @click.option("--model", default=DEFAULTS["model"], show_default=True, help="Name, or folder of a model.")
-@click.option("--quick", is_flag=True, help=f"The first {QUICK_PROMPTS} prompts only.")
+@click.option("--quick", is_flag=True, help="Few prompts of each kind only.")
+@click.option("--fresh", type=int, help="A list of prompts that nobody has seen, by its number.")
+@click.option("--clips", type=FILE, help="Score the .mp4 files of this folder instead (docs/evaluation.md).")
 @click.option("-o", "--output", type=FILE, default="runs/evaluation", show_default=True, help="Folder of the report.")
-def evaluate(model: str, quick: bool, output: Path) -> None:
+def evaluate(model: str, quick: bool, fresh: int | None, clips: Path | None, output: Path) -> None:
     """Score a model on prompts it never saw, between real clips and clips of other prompts."""
     from sorairo.pipelines.cards import find_model
     from sorairo.pipelines.progress import Progress
 
-    find_model(model)  # a wrong name is told at once, not after the evaluation's prompts have been made
+    if clips is None:
+        find_model(model)  # a wrong name is told at once, not after the evaluation's prompts have been made
     from sorairo.evals.evaluation import run_evaluation
+    from sorairo.evals.folders import score_folder
 
-    few = {"num_prompts": QUICK_PROMPTS} if quick else {}
     with progress_bars() as show:
-        report = run_evaluation(model, output=output, progress=lambda *state: show(Progress(*state)), **few)
+
+        def progress(stage: str, done: int, total: int) -> None:
+            show(Progress(stage, done, total))
+
+        if clips is not None:
+            report = score_folder(clips, output, progress)
+        else:
+            report = run_evaluation(model, output=output, quick=quick, fresh=fresh, progress=progress)
     click.echo(report.to_markdown())
+    note(f"the page with the clips: {output / 'evaluation.html'}")
 
 
 @commands.command()
@@ -170,7 +183,15 @@ def run(arguments: Sequence[str]) -> int:
 
 def _as_text(verdict: Verdict) -> str:
     lines = [verdict.state, *(f"  {printable(reason)}" for reason in verdict.reasons)]
-    return "\n".join(lines + [f"  {name}: {printable(value)}" for name, value in verdict.facts.items()])
+    return "\n".join([*lines, *_told(verdict.facts, "  ")])
+
+
+def _told(facts: Mapping[str, Any], indent: str) -> list[str]:
+    """A line for each fact; those of a parent farther in."""
+    lines = [f"{indent}{name}: {printable(value)}" for name, value in facts.items() if name != "parents"]
+    for parent in facts.get("parents", ()):
+        lines += [f"{indent}parent:", *_told(parent, indent + "  ")]
+    return lines
 
 
 def _as_json(verdict: Verdict) -> str:

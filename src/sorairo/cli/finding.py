@@ -14,15 +14,17 @@ NOTHING_FOUND = 5
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
+@click.option("--store", type=click.Path(path_type=Path), help="Known clips of a server: its clips.sqlite.")
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
-def whence(file: Path, as_json: bool) -> int:
+def whence(file: Path, store: Path | None, as_json: bool) -> int:
     """Find the clip that FILE is, or was copied from: by its credentials, its watermark and its likeness.
 
-    Looks among the clips that this machine made. Exit code: 0 found, 5 nothing found.
+    Looks among the clips that this machine made, or those of the store. Exit code: 0 found, 5 nothing found.
     """
     from sorairo import provenance
+    from sorairo.provenance.clip_store import ClipStore
 
-    answer = provenance.whence(file)
+    answer = provenance.whence(file, ClipStore(store) if store else None)
     code = 0 if answer.origins else NOTHING_FOUND
     if as_json:
         click.echo(json.dumps(answer.to_json(), ensure_ascii=False, indent=1))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import threading
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -17,7 +20,28 @@ from sorairo.server.settings import Settings
 from sorairo.server.storage import Storage
 from sorairo.server.tiers import Tier, Tiers, load_tiers
 
+COOKIE = "sorairo_key"
 _bearer = HTTPBearer(auto_error=False, description="An API key of this installation: sorairo keys create")
+
+
+class Pace:
+    """Requests of each account in this process, by the generic cell rate algorithm (ITU-T I.371): a minute's worth may
+    come at once."""
+
+    def __init__(self) -> None:
+        self._due: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def wait(self, account_id: str, requests: int) -> float:
+        """Seconds until the account may ask again; 0: it may now, and that counts."""
+        with self._lock:
+            moment = time.monotonic()
+            due = max(self._due.get(account_id, 0.0), moment)
+            wait = due - moment - 60 + 60 / requests
+            if wait > 1e-6:  # more than rounding
+                return wait
+            self._due[account_id] = due + 60 / requests
+            return 0.0
 
 
 @dataclass(frozen=True)
@@ -30,6 +54,7 @@ class Service:
     models: dict[str, str]
     tiers: Tiers
     pepper: bytes
+    pace: Pace = field(default_factory=Pace)
 
     @classmethod
     def of(cls, settings: Settings, database: Database) -> Service:
@@ -57,23 +82,33 @@ def service_of(request: Request) -> Service:
     return service
 
 
+def by_the_studio(request: Request) -> bool:
+    """Whether a cookie counts: to look, or with a header that pages of other sites cannot send."""
+    return request.method == "GET" or "x-sorairo-studio" in request.headers
+
+
 def caller_with(scope: str) -> Callable[..., Caller]:
     """A dependency that lets in whoever has a key with ``scope``; the database is asked for every request."""
 
     def allowed(
+        request: Request,
         service: Annotated[Service, Depends(service_of)],
         given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     ) -> Caller:
         challenge = {"www-authenticate": "Bearer"}
-        if given is None:
+        key = given.credentials if given else request.cookies.get(COOKIE) if by_the_studio(request) else None
+        if key is None:
             raise ApiError(401, "The Authorization header has no API key.", None, "missing_api_key", challenge)
         with service.database.reading() as session:
-            caller = authenticate(session, service.pepper, given.credentials)
+            caller = authenticate(session, service.pepper, key)
         if caller is None:
             raise ApiError(401, "The API key is not valid.", None, "invalid_api_key", challenge)
         if caller.idle:
             with service.database.writing.begin() as session:
                 mark_used(session, caller)
+        if wait := math.ceil(service.pace.wait(caller.account_id, tier := service.tier(caller).requests)):
+            message = f"This account has {tier} requests a minute; ask again in {wait} s."
+            raise ApiError(429, message, None, "rate_limit_exceeded", {"retry-after": str(wait)})
         if scope not in caller.scopes:
             raise ApiError(403, f"This key lacks the scope {scope!r}.", None, "missing_scope")
         return caller

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,14 +18,14 @@ from starlette.datastructures import UploadFile
 
 from sorairo.config import load, nearest_name
 from sorairo.pipelines import tools
-from sorairo.pipelines.request import Material, Scene, VideoRequest
+from sorairo.pipelines.request import Anchor, Material, Scene, VideoRequest
 from sorairo.server.access import Service
-from sorairo.server.errors import ApiError, not_found, wrong_value
-from sorairo.server.fields import Fields
+from sorairo.server.errors import ApiError, wrong_value
+from sorairo.server.fields import Fields, check_names
 from sorairo.server.library import Order, find
 from sorairo.server.storage import VARIANTS
 from sorairo.server.tables import FileRow
-from sorairo.server.uploads import file_name, store
+from sorairo.server.uploads import MEDIA, file_name, find_file, store
 from sorairo.shapes import parse_size
 
 
@@ -38,10 +39,27 @@ class Tool:
     required: tuple[str, ...] = ()
     extras: tuple[str, ...] = ()
 
+    @property
+    def builder(self) -> Any:
+        return VideoRequest if self.name == "create" else getattr(tools, self.name)
+
+    @property
+    def own(self) -> list[str]:
+        """Parameters of the builder that are fields as they are."""
+        if self.name == "create":
+            return ["prompt", "seconds"]
+        names = inspect.signature(self.builder).parameters
+        return [name for name in names if name not in (*self.files, "settings", "width", "height")]
+
+    @property
+    def known(self) -> list[str]:
+        """All fields that a body may have."""
+        return [*_TEXTS, *SETTINGS, *self.own, *self.files.values(), *self.extras]
+
 
 _ONE, _TWO = {"clip": "video"}, {"first": "video", "second": "second_video"}
 TOOLS = {
-    "": Tool("create", {}, ("prompt",), ("input_reference", "keyframes")),
+    "": Tool("create", {}, ("prompt",), ("input_reference", "keyframes", "characters")),
     "edits": Tool("remix", _ONE, ("prompt",)),
     "extensions": Tool("extend", _ONE, ("prompt", "seconds")),
     "loops": Tool("loop", _ONE),
@@ -52,8 +70,9 @@ TOOLS = {
     "outpaints": Tool("outpaint", _ONE, ("size",)),
     "cinemagraphs": Tool("cinemagraph", {"picture": "input_reference", "mask": "mask"}, ("prompt",)),
 }
-SETTINGS = ("negative_prompt", "seed", "fps", "num_inference_steps", "guidance_scale", "scenes", "wrap")
-_TEXTS = ("prompt", "negative_prompt", "model", "size")
+SETTINGS = ("negative_prompt", "seed", "fps", "num_inference_steps", "guidance_scale", "scenes", "wrap", "consent")
+MAX_CHARACTERS = 2
+_TEXTS = ("prompt", "negative_prompt", "model", "size", "consent")
 _NUMBERS = ("seconds", "seed", "fps", "num_inference_steps", "guidance_scale", "start", "end", "before", "after")
 
 
@@ -68,22 +87,44 @@ class Composer:
     def compose(self, route: str, given: Fields) -> Order:
         """Raises ApiError: unknown or missing fields, wrong types and values, files that cannot be used."""
         tool = TOOLS[route]
-        builder = getattr(tools, tool.name, VideoRequest if tool.name == "create" else None)
-        assert builder, tool
-        own = [name for name in inspect.signature(builder).parameters if name in ("prompt", "seconds") or route]
-        own = [name for name in own if name not in (*tool.files, "settings", "width", "height")]
-        self._check(given, [*own, *tool.files.values(), *tool.extras], tool.required)
+        builder = tool.builder
+        self._check(given, tool)
+        said = given.get("prompt")
+        if "characters" in given:
+            self._cast(given)
         model = self._model(given.get("model"))
         arguments = self._settings(given) | {"model": self.service.models[model]}
-        arguments |= {name: given[name] for name in own if name in given}
+        arguments |= {name: given[name] for name in tool.own if name in given}
         arguments |= {parameter: self._file(given.get(name), name) for parameter, name in tool.files.items()}
         if pictures := [(self._file(frame, name), time) for frame, name, time in _pictures(given, tool)]:
-            builder, arguments = tools.animate, {"seconds": VideoRequest.seconds, **arguments, "pictures": pictures}
+            builder, arguments = _keyframed, {"seconds": VideoRequest.seconds, **arguments, "pictures": pictures}
         video = given.get("video")
         parent = video.get("id", "") if isinstance(video, dict) else ""
         request = self._built(builder, arguments)
-        return Order(builder.__name__ if pictures else tool.name, request, model,
-                     parent if parent.startswith("video_") else None)  # fmt: skip
+        return Order("animate" if pictures else tool.name, request, model,
+                     parent if parent.startswith("video_") else None, said or request.prompt)  # fmt: skip
+
+    def _cast(self, given: Fields) -> None:
+        """Characters appear: for a name stands what it is described as; without words, the video begins with its
+        clip's first frame. Raises ApiError 400 for one that no text names, 404 for one that is not there."""
+        wanted = given.pop("characters")
+        if not isinstance(wanted, list) or not 0 < len(wanted) <= MAX_CHARACTERS or not all(map(_id_of, wanted)):
+            message = f'characters holds 1 to {MAX_CHARACTERS} objects such as {{"id": "char_…"}}.'
+            raise ApiError(400, message, "characters", "invalid_value")
+        rows = [find_file(self.service, self.account_id, _id_of(one), "character") for one in wanted]
+        words = {row.name: row.description or row.name for row in rows}
+        names = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, words))})(?!\w)")
+        scenes = given["scenes"] if isinstance(given.get("scenes"), list) else []
+        texts = [text for text in (given, *scenes) if isinstance(text, dict) and isinstance(text.get("prompt"), str)]
+        if unnamed := words.keys() - {name for text in texts for name in names.findall(text["prompt"])}:
+            message = f"prompt does not name {min(unnamed)!r} as it is written."
+            raise ApiError(400, message, "characters", "invalid_value")
+        for text in texts:
+            text["prompt"] = names.sub(lambda found: words[found[0]], text["prompt"])
+        for row in rows:
+            if not row.description and given.setdefault("input_reference", row) is not row:
+                message = f"{row.name!r} has no description, and the first frame is another picture: give it one."
+                raise ApiError(400, message, "characters", "invalid_value")
 
     def _built(self, builder: Any, arguments: dict[str, Any]) -> VideoRequest:
         try:
@@ -127,30 +168,26 @@ class Composer:
         """A copy of what a field names: an upload, a data address, or a video or file of the account by its id."""
         if isinstance(value, dict) and "image_url" in value:
             value, name = value["image_url"], f"{name}.image_url"
+        if isinstance(value, FileRow):  # a character, whose first frame lies beside its clip
+            return self._copy(f"uploads/{value.id}/{MEDIA['picture']}")
         if isinstance(value, UploadFile | str):
             return self._copy(file_name(store(self.service, self.account_id, value, name)))
-        what = (value.get("id") or value.get("file_id")) if isinstance(value, dict) else None
-        if not isinstance(what, str):
+        what = _id_of(value)
+        if not what:
             raise _missing(name)
-        with self.service.database.reading() as session:
-            if what.startswith("video_"):
+        if what.startswith("video_"):
+            with self.service.database.reading() as session:
                 find(session, self.account_id, what, finished=True)
-                return self._copy(f"videos/{what}/{VARIANTS['video'][0]}")
-            file = session.get(FileRow, what)
-        if file is None or file.account_id != self.account_id:
-            raise not_found("file", what)
-        return self._copy(file_name(file))
+            return self._copy(f"videos/{what}/{VARIANTS['video'][0]}")
+        return self._copy(file_name(find_file(self.service, self.account_id, what)))
 
     def _copy(self, name: str) -> Path:
         return self.service.storage.fetch(name, self.folder / name.replace("/", "+"))
 
-    def _check(self, given: Fields, own: list[str], required: tuple[str, ...]) -> None:
+    def _check(self, given: Fields, tool: Tool) -> None:
         """Unknown and missing fields are errors; numbers that came as text become numbers, in place."""
-        known = [*_TEXTS, *SETTINGS, *own]
+        check_names(given, *tool.known)
         for name, value in given.items():
-            if name not in known:
-                message = f"Unknown field {name[:80]!r}; the nearest is {nearest_name(name, known)!r}."
-                raise ApiError(400, message, name[:80], "unknown_parameter")
             if name not in _TEXTS and isinstance(value, str):
                 with suppress(ValueError):
                     value = given[name] = json.loads(value)
@@ -158,9 +195,14 @@ class Composer:
             if not isinstance(value, kinds) or (name in _NUMBERS and isinstance(value, bool)):
                 wanted = "text" if name in _TEXTS else "number"
                 raise ApiError(400, f"{name} is {str(value)[:80]!r}; it must be a {wanted}.", name, "invalid_type")
-        for name in required:
+        for name in tool.required:
             if name not in given:
                 raise _missing(name)
+
+
+def _id_of(value: Any) -> str:
+    what = (value.get("id") or value.get("file_id")) if isinstance(value, dict) else None
+    return what if isinstance(what, str) else ""
 
 
 def _pictures(given: Fields, tool: Tool) -> list[tuple[Any, str, float]]:
@@ -174,6 +216,13 @@ def _pictures(given: Fields, tool: Tool) -> list[tuple[Any, str, float]]:
         raise ApiError(400, 'keyframes holds objects such as {"id": "file_…", "time": 0}.', "keyframes")
     first = [(given["input_reference"], "input_reference", 0.0)] if "input_reference" in given else []
     return first + [(frame, "keyframes", float(frame["time"])) for frame in frames]
+
+
+def _keyframed(pictures: list[tuple[Path, float]], prompt: str, seconds: float, **settings: Any) -> VideoRequest:
+    """As `tools.animate`, and of clips too."""
+    probes = [tools.probe(path) for path, _ in pictures]
+    anchors = tuple(Anchor(one.material, time) for one, (_, time) in zip(probes, pictures, strict=True))
+    return VideoRequest(prompt, seconds=seconds, anchors=anchors, **{**probes[0].size, **settings})
 
 
 def _missing(name: str) -> ApiError:

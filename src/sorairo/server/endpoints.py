@@ -11,13 +11,15 @@ from sqlalchemy.orm import Session
 from sorairo.server import audit
 from sorairo.server.access import Listener, Opened
 from sorairo.server.errors import ApiError, not_found
+from sorairo.server.fields import body, check_names
 from sorairo.server.keys import Caller
-from sorairo.server.routes import Given, body
+from sorairo.server.routes import Given
 from sorairo.server.tables import WebhookEndpoint, new_id, now
 from sorairo.server.webhooks import EVENT_TYPES, check_url, event, new_secret, send
 
 router = APIRouter(prefix="/v1")
 Answer = dict[str, Any]
+_FIELDS = ("url", "event_types", "name")
 
 
 def shown(row: WebhookEndpoint, secret: bool = False) -> Answer:
@@ -27,9 +29,10 @@ def shown(row: WebhookEndpoint, secret: bool = False) -> Answer:
     return own | ({"signing_secret": row.secret} if secret else {"signing_secret_hint": f"whsec_…{row.secret[-4:]}"})
 
 
-@router.post("/webhook_endpoints", openapi_extra=body(("url", "event_types")))
+@router.post("/webhook_endpoints", openapi_extra=body(("url", "event_types"), "name"))
 def create_endpoint(given: Given, service: Opened, caller: Listener) -> Answer:
     """A new address; the signing secret is shown now and never again."""
+    check_names(given, *_FIELDS)
     row = WebhookEndpoint(id=new_id("we"), account_id=caller.account_id, name="", event_types="", secret=new_secret())
     _change(row, {"url": None, "event_types": None} | given, service.settings.private_webhooks)
     with service.database.writing.begin() as session:
@@ -55,9 +58,10 @@ def retrieve_endpoint(endpoint_id: str, service: Opened, caller: Listener) -> An
         return shown(_find(session, caller, endpoint_id))
 
 
-@router.post("/webhook_endpoints/{endpoint_id}", openapi_extra=body(()))
+@router.post("/webhook_endpoints/{endpoint_id}", openapi_extra=body((), *_FIELDS))
 def update_endpoint(endpoint_id: str, given: Given, service: Opened, caller: Listener) -> Answer:
     """Changes what is given of name, url and event_types."""
+    check_names(given, *_FIELDS)
     with service.database.writing.begin() as session:
         row = _find(session, caller, endpoint_id)
         _change(row, given, service.settings.private_webhooks)
@@ -83,10 +87,12 @@ def rotate_secret(endpoint_id: str, service: Opened, caller: Listener) -> Answer
     return shown(row, secret=True)
 
 
-@router.post("/webhook_endpoints/{endpoint_id}/test", openapi_extra=body(()))
+@router.post("/webhook_endpoints/{endpoint_id}/test", openapi_extra=body((), "event_type"))
 def test_endpoint(endpoint_id: str, given: Given, service: Opened, caller: Listener) -> Answer:
     """Sends a signed event now and tells what the address answered."""
-    kind = str(given.get("event_type", EVENT_TYPES[0]))
+    check_names(given, "event_type")
+    if (kind := given.get("event_type", EVENT_TYPES[0])) not in EVENT_TYPES:
+        raise ApiError(400, f"event_type is {' or '.join(EVENT_TYPES)}.", "event_type", "invalid_value")
     with service.database.reading() as session:
         row = _find(session, caller, endpoint_id)
     try:

@@ -1,4 +1,4 @@
-"""The fields of a request, whichever way they came: JSON, a form, or a form with files. Never says what they mean.
+"""The fields of a request, whichever way they came: JSON, a form, or a form with files. Never says what they do.
 
 The official clients send all three, write nested fields as ``video[id]``, and send numbers in forms as text; nested
 fields may also come as JSON text.
@@ -7,22 +7,50 @@ fields may also come as JSON text.
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from sorairo.config import nearest_name
 from sorairo.server.errors import ApiError
 
 Fields = dict[str, Any]
 """Plain JSON data, and an UploadFile where a file was sent."""
 
-TEXTS = ("prompt", "negative_prompt", "model", "size", "name", "url")  # never anything else, whatever they begin with
+TEXTS = ("prompt", "negative_prompt", "model", "size", "name", "description", "url", "title", "folder")
+"""Never anything else, whatever they begin with."""
+
 MAX_FORM_FIELDS, MAX_FORM_FILES = 64, 4
 MAX_TEXT_BYTES = 2**25  # a picture as a data address
 _FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
+
+
+def check_names(given: Fields, *known: str) -> None:
+    """Raises ApiError 400 with the nearest name for a field that is none of the known."""
+    for name in given:
+        if name not in known:
+            message = f"Unknown field {name[:80]!r}; the nearest is {nearest_name(name, [*known])!r}."
+            raise ApiError(400, message, name[:80], "unknown_parameter")
+
+
+def body(required: tuple[str, ...], *others: str, without: str = "") -> dict[str, Any]:
+    """The OpenAPI description of a body with these fields, in each form that it may come in."""
+    told = tomllib.loads((Path(__file__).parent / "body_fields.toml").read_text())
+    names = dict.fromkeys((*required, *others))
+    names.pop(without, None)
+    by_id: dict[str, Any] = {"type": "object", "minProperties": 1, "maxProperties": 1}
+    by_id["properties"] = dict.fromkeys(("id", "file_id", "image_url"), {"type": "string"})  # noqa: RUF024
+    content = {}
+    for kind, file in {"application/json": by_id, _FORMS[0]: {"type": "string", "format": "binary"}}.items():
+        own = {name: told[name] if "type" in told[name] else told[name] | file for name in names}
+        schema = {"type": "object", "required": [*required], "properties": own, "additionalProperties": False}
+        content[kind] = {"schema": schema}
+    return {"requestBody": {"required": bool(required), "content": content}}
 
 
 async def given_fields(request: Request) -> AsyncIterator[Fields]:
@@ -71,10 +99,14 @@ async def _read_form(request: Request) -> Fields:
 
 
 def _put(fields: Fields, name: str, inner: str, value: Any) -> None:
-    """One bracketed key: ``video[id]`` fills an object, ``characters[]`` a list."""
-    held = fields.setdefault(name, {} if inner else [])
+    """One bracketed key: ``video[id]`` fills an object, ``place[]`` a list, ``characters[][id]`` a list of objects with
+    one key; with more keys nobody could tell which belong together."""
+    listed, _, key = inner.rpartition("[")
+    held = fields.setdefault(name, {} if inner and not listed else [])
     if isinstance(held, dict) and inner and "[" not in inner:
         held[inner] = value
+    elif isinstance(held, list) and listed == "]" and all(isinstance(one, dict) and [*one] == [key] for one in held):
+        held.append({key: value})
     elif isinstance(held, list) and not inner:
         held.append(_unpacked(value))
     else:

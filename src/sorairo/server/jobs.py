@@ -18,11 +18,12 @@ from sqlalchemy import CursorResult, case, select, update
 
 from sorairo.pipelines import GenerationError, ModelBundle, RefusedError, load_bundle
 from sorairo.pipelines.generation import Generation
+from sorairo.pipelines.pictures import animation, write_pictures
 from sorairo.pipelines.policy import apply_policy, standard_context
 from sorairo.pipelines.progress import Progress
 from sorairo.pipelines.request import Material, VideoRequest
+from sorairo.provenance.clip_store import ClipStore
 from sorairo.server.database import Database
-from sorairo.server.pictures import animation, write_pictures
 from sorairo.server.settings import Settings
 from sorairo.server.storage import VARIANTS, Storage
 from sorairo.server.tables import VideoRow, now
@@ -125,8 +126,9 @@ class Jobs:
         """Nothing yet: the prompt is sampled as the policy left it."""
 
     def _sign(self, video_id: str) -> None:
-        clip = self._generation(video_id).sign(self._folder(video_id) / VARIANTS["video"][0])
-        write_pictures(clip)
+        output, store = self._folder(video_id) / VARIANTS["video"][0], ClipStore(self.settings.clips_file)
+        clip = self._generation(video_id).sign(output, store, known_as=video_id)
+        write_pictures(clip, VARIANTS["thumbnail"][0], VARIANTS["spritesheet"][0])
 
     def _publish(self, video_id: str) -> None:
         """Files first, then the row: nobody sees them before it says that it is completed."""
@@ -156,7 +158,10 @@ class Jobs:
 
     def _fetched(self, material: Material, folder: Path) -> Material:
         copy = folder / material.path.replace("/", "+")
-        return Material(str(copy if copy.exists() else self.storage.fetch(material.path, copy)))
+        try:
+            return Material(str(copy if copy.exists() else self.storage.fetch(material.path, copy)))
+        except FileNotFoundError:
+            raise ValueError("video is gone; what this one is made from was deleted before it was begun") from None
 
     def _request(self, video_id: str) -> VideoRequest:
         with self.database.reading() as session:

@@ -52,7 +52,7 @@ def read_pepper(file: Path) -> bytes:
     return file.read_bytes()
 
 
-def open_account(session: Session, name: str, tier: str = "") -> Account:
+def open_account(session: Session, name: str, tier: str = "", actor: str = OPERATOR) -> Account:
     """The account of that name, made if there is none, with ``tier`` if one is given."""
     account = session.scalar(select(Account).where(Account.name == name))
     if account is None:
@@ -60,13 +60,22 @@ def open_account(session: Session, name: str, tier: str = "") -> Account:
         session.add(account)
     if account.created_at is None or tier not in ("", account.tier):
         account.tier = tier or account.tier
-        audit.record(session, OPERATOR, "account.tier", account.id, tier=account.tier)
+        audit.record(session, actor, "account.tier", account.id, tier=account.tier)
     return account
 
 
+def change_tier(session: Session, name: str, tier: str) -> None:
+    """Raises ValueError for an account that is not there."""
+    known = list(session.scalars(select(Account.name)))
+    if name not in known:
+        raise ValueError(f"account is {name!r}; the nearest is {nearest_name(name, known)!r}")
+    open_account(session, name, tier)
+
+
 def create_key(
-    session: Session, pepper: bytes, account: Account, name: str, scopes: Collection[str], days: int | None = None
-) -> str:
+    session: Session, pepper: bytes, account: Account, name: str, scopes: Collection[str], days: int | None = None,
+    actor: str = OPERATOR,
+) -> str:  # fmt: skip
     """A new key's text, which is never seen again. Raises ValueError for an unknown scope."""
     for scope in set(scopes) - set(SCOPES):
         raise ValueError(f"scope is {scope!r}; the nearest is {nearest_name(scope, list(SCOPES))!r}")
@@ -75,7 +84,7 @@ def create_key(
     key.scopes = " ".join(scope for scope in SCOPES if scope in scopes)
     key.expires_at = None if days is None else now() + days * 86_400
     session.add(key)
-    audit.record(session, OPERATOR, "key.created", key.id, account=account.id, scopes=key.scopes)
+    audit.record(session, actor, "key.created", key.id, account=account.id, scopes=key.scopes)
     return f"sorairo_{key.id}_{secret}"
 
 
@@ -96,7 +105,7 @@ def mark_used(session: Session, caller: Caller) -> None:
     session.execute(update(ApiKey).where(ApiKey.id == caller.key_id).values(last_used_at=now()))
 
 
-def revoke_key(session: Session, key_id: str) -> None:
+def revoke_key(session: Session, key_id: str, actor: str = OPERATOR) -> None:
     """From the next request on, in every process. Raises ValueError for an unknown key."""
     key = session.get(ApiKey, key_id)
     if key is None:
@@ -104,7 +113,7 @@ def revoke_key(session: Session, key_id: str) -> None:
         raise ValueError(f"key is {key_id!r}; the nearest is {nearest_name(key_id, known)!r}")
     if key.revoked_at is None:
         key.revoked_at = now()
-        audit.record(session, OPERATOR, "key.revoked", key.id)
+        audit.record(session, actor, "key.revoked", key.id)
 
 
 def list_keys(session: Session) -> list[tuple[ApiKey, Account]]:

@@ -5,10 +5,10 @@ Every check and its consequence are one transaction, so that no limit is passed 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from sorairo.pipelines.request import VideoRequest
@@ -23,12 +23,14 @@ _LIVE = VideoRow.deleted_at.is_(None)
 
 @dataclass(frozen=True)
 class Order:
-    """A clip that somebody asks for: by which tool, as a request of the main path, by which model, from which video."""
+    """A clip that somebody asks for: by which tool, as a request of the main path, by which model, from which video,
+    and in which words, where those of the request are others."""
 
     tool: str
     request: VideoRequest
     model: str
     remixed_from: str | None = None
+    prompt: str = ""
 
 
 @dataclass(frozen=True)
@@ -38,17 +40,24 @@ class Repeat:
     key: str | None = None
     digest: str | None = None
 
+    def part(self, number: int) -> Repeat:
+        """For one of several videos that are asked for at once."""
+        return Repeat(f"{self.key} {number}", self.digest) if self.key else self
+
 
 def submit(session: Session, caller: Caller, tier: Tier, order: Order, repeat: Repeat = Repeat()) -> VideoRow:
     """A new row in the queue, or the one that the same request made before.
 
     Raises:
-        ApiError: 400 over the tier's size or length, 409 a key used for something else, 429 queue or credits full.
+        ApiError: 400 over the tier's size or length, 403 consent without the right to people, 409 a key used for
+            something else, 429 queue or credits full.
     """
     session.get(Account, caller.account_id, with_for_update=True)  # one at a time for each account
     if known := repeated(session, caller, repeat):
         return known
-    request = order.request
+    request = replace(order.request, visible_mark=tier.visible_mark)
+    if request.consent and not tier.people:
+        raise ApiError(403, "This account may not use pictures of people.", "consent", "people_not_allowed")
     try:
         check(tier, request.width, request.height, request.seconds)
     except ValueError as error:
@@ -57,7 +66,7 @@ def submit(session: Session, caller: Caller, tier: Tier, order: Order, repeat: R
     _check_quota(session, caller.account_id, tier, cost)
     row = VideoRow(
         id=new_id("video"), account_id=caller.account_id, sent_key=repeat.key, sent_digest=repeat.digest,
-        tool=order.tool, model=order.model, prompt=request.prompt, request=request.to_json(),
+        tool=order.tool, model=order.model, prompt=order.prompt or request.prompt, request=request.to_json(),
         size=f"{request.width}x{request.height}", seconds=f"{request.seconds:g}",
         remixed_from_video_id=order.remixed_from, priority=tier.priority, concurrent=tier.concurrent, credits=cost,
     )  # fmt: skip
@@ -88,9 +97,11 @@ def find(session: Session, account_id: str, video_id: str, finished: bool = Fals
     return row
 
 
-def page(session: Session, account_id: str, after: str | None, limit: int, order: str) -> tuple[list[VideoRow], bool]:
+def page(
+    session: Session, account_id: str, after: str | None, limit: int, order: str, *such: ColumnElement[bool]
+) -> tuple[list[VideoRow], bool]:
     """Videos after the one with that id, and whether there are more. Raises ApiError 404 for an unknown cursor."""
-    query = _of(account_id)
+    query = _of(account_id).where(*such)
     if after is not None:
         cursor = find(session, account_id, after).position
         query = query.where(VideoRow.position < cursor if order == "desc" else VideoRow.position > cursor)
@@ -141,6 +152,14 @@ def credits_used(session: Session, account_id: str) -> int:
     mine = and_(VideoRow.account_id == account_id, VideoRow.created_at >= int(month))
     paid = and_(VideoRow.status != "failed", or_(_LIVE, VideoRow.completed_at.is_not(None)))
     return session.scalar(select(func.sum(VideoRow.credits)).where(mine, paid)) or 0
+
+
+def all_accounts(session: Session) -> list[tuple[Account, int, int]]:
+    """Every account with how many videos it has, and the credits that it used this month."""
+    live = select(VideoRow.account_id, func.count()).where(_LIVE).group_by(VideoRow.account_id)
+    numbers = dict(session.execute(live).all())
+    accounts = session.scalars(select(Account).order_by(Account.name)).all()
+    return [(one, numbers.get(one.id, 0), credits_used(session, one.id)) for one in accounts]
 
 
 def _of(account_id: str) -> Select[VideoRow]:

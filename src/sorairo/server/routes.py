@@ -18,16 +18,18 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.responses import StreamingResponse
 
+from sorairo.pipelines.request import VideoRequest
+from sorairo.pipelines.tools import vary
 from sorairo.server.access import Opened, Reader, Service, Writer
 from sorairo.server.compose import TOOLS, Composer
 from sorairo.server.errors import ApiError, not_found
-from sorairo.server.fields import Fields, given_fields
+from sorairo.server.fields import Fields, body, check_names, given_fields
 from sorairo.server.keys import Caller
-from sorairo.server.library import Repeat, delete, find, page, queue_position, repeated, submit
+from sorairo.server.library import Order, Repeat, delete, find, page, queue_position, repeated, submit
 from sorairo.server.schemas import Character, Video, VideoDeleted, VideoError, VideoList
 from sorairo.server.storage import VARIANTS
-from sorairo.server.tables import FileRow, VideoRow
-from sorairo.server.uploads import file_name, store
+from sorairo.server.tables import VideoRow, now
+from sorairo.server.uploads import credentials, file_name, find_file, store
 
 router = APIRouter(prefix="/v1")
 Given = Annotated[Fields, Depends(given_fields)]
@@ -39,7 +41,7 @@ class Asking:
 
     def __init__(
         self, given: Given, service: Opened, caller: Writer, response: Response,
-        key: Annotated[str | None, Header(alias="Idempotency-Key", max_length=255)] = None,
+        key: Annotated[str | None, Header(alias="Idempotency-Key", max_length=250)] = None,
     ) -> None:  # fmt: skip
         self.given, self.service, self.caller, self.response = given, service, caller, response
         self.repeat = Repeat(key, _digest(given)) if key else Repeat()
@@ -70,18 +72,9 @@ def as_video(row: VideoRow, position: int | None = None) -> Video:
     return Video(**own, error=error, queue_position=position)
 
 
-def body(required: tuple[str, ...], *files: str) -> dict[str, Any]:
-    """The OpenAPI description of a body, which `given_fields` reads in whichever form it comes."""
-    by_id = {"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]}
-    texts = dict.fromkeys(("prompt", "negative_prompt", "model", "size"), {"type": "string"})  # noqa: RUF024
-    numbers = dict.fromkeys(("seconds", "seed", "num_inference_steps", "guidance_scale"), {"type": "number"})  # noqa: RUF024
-    kinds = {"application/json": by_id, "multipart/form-data": {"type": "string", "format": "binary"}}
-    content = {
-        kind: {"schema": {"type": "object", "required": [*required],
-                          "properties": texts | numbers | dict.fromkeys(files, file)}}
-        for kind, file in kinds.items()
-    }  # fmt: skip
-    return {"requestBody": {"required": True, "content": content}}
+def as_list(videos: list[Video], more: bool = False) -> VideoList:
+    first, last = (videos[0].id, videos[-1].id) if videos else (None, None)
+    return VideoList(data=videos, first_id=first, last_id=last, has_more=more)
 
 
 def _maker(route: str) -> Callable[[Asking], Video]:
@@ -95,47 +88,68 @@ for _route, _tool in TOOLS.items():
     router.add_api_route(
         f"/videos/{_route}".rstrip("/"), _maker(_route), methods=["POST"], name=f"{_tool.name}_video",
         description=f"A new video by the tool `{_tool.name}`.",
-        openapi_extra=body((*_tool.required, *_tool.files.values()), *_tool.files.values(), *_tool.extras),
+        openapi_extra=body((*_tool.required, *_tool.files.values()), *_tool.known),
     )  # fmt: skip
 
 
-@router.post("/videos/{video_id}/remix", openapi_extra=body(("prompt",)))
+@router.post("/videos/{video_id}/remix", openapi_extra=body(("prompt",), *TOOLS["edits"].known, without="video"))
 def remix_video(video_id: str, asked: Asked) -> Video:
     """A finished video made anew by another prompt."""
     asked.given["video"] = {"id": video_id}
     return asked.submit("edits")
 
 
-@router.post("/videos/characters", openapi_extra=body(("name", "video"), "video"))
+@router.post("/videos/{video_id}/variations", openapi_extra=body((), "num_variations"))
+def vary_video(video_id: str, asked: Asked) -> VideoList:
+    """The same request from ``num_variations`` other starting noises: all of them, or none."""
+    service, caller, tier = asked.service, asked.caller, asked.service.tier(asked.caller)
+    check_names(asked.given, "num_variations")
+    number = asked.given.get("num_variations", 2)
+    if str(number) not in ("1", "2", "4") or int(number) > tier.variations:
+        message = f"num_variations is {str(number)[:80]!r}; it is 1, 2 or 4, and at most {tier.variations} here."
+        raise ApiError(400, message, "num_variations", "invalid_value")
+    with service.database.writing.begin() as session:
+        row = find(session, caller.account_id, video_id)
+        requests = vary(VideoRequest.from_json(row.request), int(number))
+        orders = [Order("vary", request, row.model, row.id, row.prompt) for request in requests]
+        made = [submit(session, caller, tier, order, asked.repeat.part(n)) for n, order in enumerate(orders)]
+        return as_list([as_video(one, queue_position(session, one)) for one in made])
+
+
+@router.post("/videos/characters", openapi_extra=body(("name", "video"), "description"))
 def create_character(given: Given, service: Opened, caller: Writer) -> Character:
-    """A name for what a clip shows. Prompts do not use characters yet."""
-    name = given.get("name")
+    """A name for what a clip shows, and words that stand for it in prompts."""
+    check_names(given, "name", "video", "description")
+    name, description = given.get("name"), given.get("description", "")
     if not isinstance(name, str) or not 1 <= len(name) <= 80:
         raise ApiError(400, "name must be a text of 1 to 80 characters.", "name", "invalid_value")
-    row = store(service, caller.account_id, given.get("video"), "video", name)
-    return Character(id=row.id, name=row.name, created_at=row.created_at)
+    if not isinstance(description, str) or len(description) > 1000:
+        raise ApiError(400, "description must be a text of at most 1000 characters.", "description", "invalid_value")
+    row = store(service, caller.account_id, given.get("video"), "video", name, description)
+    return Character.model_validate(row, from_attributes=True)
 
 
 @router.get("/videos/characters/{character_id}")
 def retrieve_character(character_id: str, service: Opened, caller: Reader) -> Character:
     """A character by its id."""
-    with service.database.reading() as session:
-        row = session.get(FileRow, character_id)
-    if row is None or row.account_id != caller.account_id or not row.name:
-        raise not_found("character", character_id)
-    return Character(id=row.id, name=row.name, created_at=row.created_at)
+    row = find_file(service, caller.account_id, character_id, "character")
+    return Character.model_validate(row, from_attributes=True)
 
 
 @router.get("/videos")
 def list_videos(
     service: Opened, caller: Reader, after: str | None = None, limit: Annotated[int, Query(ge=0, le=100)] = 20,
-    order: Literal["asc", "desc"] = "desc",
+    order: Literal["asc", "desc"] = "desc", search: str = "", folder: str | None = None, favourite: bool | None = None,
 ) -> VideoList:  # fmt: skip
-    """The account's videos; the next page begins ``after`` the last id of this one."""
+    """The account's videos, those whose title or prompt has every word of ``search``; the next page begins ``after``
+    the last id of this one."""
+    text = VideoRow.title + " " + VideoRow.prompt
+    such = [text.icontains(word, autoescape=True) for word in search.split()]
+    such += [] if folder is None else [VideoRow.folder == folder]
+    such += [] if favourite is None else [VideoRow.favourite == favourite]
     with service.database.reading() as session:
-        rows, more = page(session, caller.account_id, after, limit, order)
-    first, last = (rows[0].id, rows[-1].id) if rows else (None, None)
-    return VideoList(data=[as_video(row) for row in rows], first_id=first, last_id=last, has_more=more)
+        rows, more = page(session, caller.account_id, after, limit, order, *such)
+    return as_list([as_video(row) for row in rows], more)
 
 
 @router.get("/videos/{video_id}")
@@ -172,7 +186,7 @@ def download_video(
     headers = {
         "accept-ranges": "bytes",
         "content-length": str(stop - start),
-        "cache-control": "private",
+        "cache-control": "private, max-age=3600",  # a finished clip never changes
         "content-disposition": f'attachment; filename="{video_id}{Path(name).suffix}"',
     }
     if wanted:
@@ -187,13 +201,26 @@ async def watch_video(video_id: str, service: Opened, caller: Reader, request: R
     return StreamingResponse(_events(service, caller, video_id, request), media_type="text/event-stream")
 
 
-@router.post("/files", openapi_extra=body(("file",), "file"))
+@router.post("/files", openapi_extra=body(("file",), "purpose"))
 def create_file(given: Given, service: Opened, caller: Writer) -> dict[str, Any]:
     """A picture or clip for later use by its id: decoded with limits, and written anew."""
+    check_names(given, "file", "purpose")
     row = store(service, caller.account_id, given.get("file"), "file")
     about = {"bytes": service.storage.size(file_name(row)), "filename": Path(file_name(row)).name}
     return about | {"id": row.id, "object": "file", "created_at": row.created_at, "purpose": "vision",
                     "status": "processed"}  # fmt: skip
+
+
+@router.post("/content_provenance_checks", openapi_extra=body(("file",)))
+def check_provenance(given: Given, caller: Reader) -> dict[str, Any]:
+    """What a clip's or picture's content credentials are worth; detected: unchanged, by a signer trusted here."""
+    check_names(given, "file")
+    verdict = credentials(caller.account_id, given.get("file"), "file")
+    state, facts = verdict["state"], verdict["facts"]
+    told = {"issuer": facts.get("signer"), "model": facts.get("model"), "generated_at": facts.get("created")}
+    told |= {"outcome": "detected" if state == "trusted" else "not_detected", "reasons": verdict["reasons"]}
+    told |= {"type": "c2pa", "validation_state": "not_present" if state == "none" else state, "facts": facts}
+    return {"object": "content_provenance_check", "created_at": now(), "results": [told]}
 
 
 @router.get("/models")

@@ -26,7 +26,7 @@ class VideoError(BaseModel):
 
 
 class Video(BaseModel):
-    """OpenAI's 13 keys, then ours: the tool, the stage it is in, seconds left, its place in the queue, its price."""
+    """OpenAI's 13 keys, then ours: tool, stage, seconds left, place in the queue, price, and what the owner noted."""
 
     id: str
     object: Literal["video"] = "video"
@@ -46,6 +46,9 @@ class Video(BaseModel):
     eta_seconds: int | None
     queue_position: int | None
     credits: int
+    title: str
+    folder: str
+    favourite: bool
 
 
 class VideoList(BaseModel):
@@ -66,4 +69,5 @@ class Character(BaseModel):
     id: str
     object: Literal["character"] = "character"
     name: str
+    description: str
     created_at: int

@@ -45,6 +45,11 @@ class Settings:
         return self.folder / "work"
 
     @property
+    def clips_file(self) -> Path:
+        """Fingerprints of what this machine's workers made, for `sorairo whence`."""
+        return self.folder / "clips.sqlite"
+
+    @property
     def pepper_file(self) -> Path:
         """The secret that the hashes of API keys depend on."""
         return self.folder / "pepper"

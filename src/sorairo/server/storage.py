@@ -11,8 +11,7 @@ from typing import Any
 
 import fsspec  # type: ignore[import-untyped]
 
-CHUNK_BYTES = 2**18
-
+CHUNK_BYTES = 2**20
 
 VARIANTS = {
     "video": ("video.mp4", "video/mp4"),
@@ -26,7 +25,11 @@ class Storage:
     """Files by their names such as ``videos/video_1/video.mp4``; ``url``: a folder, or s3://bucket/folder."""
 
     def __init__(self, url: str) -> None:
-        self._filesystem, self._root = fsspec.core.url_to_fs(url, auto_mkdir=True, use_listings_cache=False)
+        local = {"auto_mkdir": True} if fsspec.utils.get_protocol(url) == "file" else {}
+        try:
+            self._filesystem, self._root = fsspec.core.url_to_fs(url, use_listings_cache=False, **local)
+        except (ImportError, ValueError) as error:
+            raise ValueError(f"files is {url!r}; {error}; for s3:// install 'sorairo[s3]'") from error
 
     def put(self, source: Path, name: str) -> None:
         """Copies a file in. Whoever does so tells nobody of it before it has returned."""
@@ -42,11 +45,8 @@ class Storage:
 
     def read(self, name: str, start: int, stop: int) -> Iterator[bytes]:
         """The bytes from ``start`` to before ``stop``, in pieces."""
-        with self._filesystem.open(self._path(name), "rb") as file:
-            file.seek(start)
-            while start < stop and (piece := file.read(min(CHUNK_BYTES, stop - start))):
-                start += len(piece)
-                yield piece
+        for first in range(start, stop, CHUNK_BYTES):
+            yield self._filesystem.cat_file(self._path(name), start=first, end=min(first + CHUNK_BYTES, stop))
 
     def remove(self, folder: str) -> None:
         """A folder with all in it, if it is there."""
@@ -55,8 +55,10 @@ class Storage:
             self._filesystem.rm(path, recursive=True)
 
     def check(self) -> None:
-        """Raises whatever the file system does when it cannot be reached."""
-        self._filesystem.exists(self._root)
+        """Raises whatever the file system does when it cannot be reached, FileNotFoundError for a missing bucket."""
+        bucket = self._root.partition("/")[0]
+        if not self._filesystem.exists(bucket or self._root) and bucket:
+            raise FileNotFoundError(bucket)
 
     def _path(self, name: str) -> Any:
         assert ".." not in name.split("/"), name

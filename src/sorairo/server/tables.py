@@ -99,16 +99,21 @@ class VideoRow(Table):
     stage: Mapped[str] = mapped_column(default="queued")
     eta_seconds: Mapped[int | None]
     preview: Mapped[bytes | None] = mapped_column(deferred=True)
+    title: Mapped[str] = mapped_column(default="")
+    folder: Mapped[str] = mapped_column(default="")
+    favourite: Mapped[bool] = mapped_column(default=False)
 
 
 class FileRow(Table):
-    """A picture or video that an account handed in, decoded and written anew; a character is one with a name."""
+    """A picture or video that an account handed in, decoded and written anew; a character is one with a name, for
+    which ``description`` stands in prompts, if it has one."""
 
     __tablename__ = "files"
     id: Mapped[str] = mapped_column(primary_key=True)
     account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"))
     kind: Mapped[str]
     name: Mapped[str]
+    description: Mapped[str] = mapped_column(String, default="")
     created_at: Mapped[int] = mapped_column(default=now)
 
 

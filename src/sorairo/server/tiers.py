@@ -15,7 +15,9 @@ PIXEL_SECONDS_PER_CREDIT = 480 * 480 * 5 / 20
 
 @dataclass(frozen=True)
 class Tier:
-    """Limits of an account; ``priority``: higher is served first; ``credits`` in a calendar month (UTC)."""
+    """Limits of an account; ``priority``: higher is served first; ``credits`` in a calendar month (UTC); ``variations``
+    at once; ``requests`` in a minute, of any kind, at each web process; ``visible_mark``: whether clips show it;
+    ``people``: whether pictures of people may be used, with consent."""
 
     concurrent: int
     waiting: int
@@ -23,6 +25,10 @@ class Tier:
     seconds: float
     credits: int
     priority: int = 0
+    variations: int = 2
+    requests: int = 300
+    visible_mark: bool = True
+    people: bool = False
 
 
 @dataclass(frozen=True)
@@ -30,10 +36,10 @@ class Tiers:
     """All tiers by name; an installation's own file replaces the ones it names."""
 
     free: Tier = Tier(concurrent=1, waiting=3, pixels=854 * 480, seconds=5, credits=100)
-    plus: Tier = Tier(concurrent=2, waiting=10, pixels=1280 * 720, seconds=10, credits=1_000, priority=1)
-    pro: Tier = Tier(concurrent=5, waiting=50, pixels=1920 * 1088, seconds=20, credits=10_000, priority=2)
-    red_team: Tier = Tier(concurrent=5, waiting=500, pixels=1920 * 1088, seconds=20, credits=100_000, priority=2)
-    operator: Tier = Tier(concurrent=5, waiting=1000, pixels=1920 * 1088, seconds=120, credits=10**9, priority=3)
+    plus: Tier = Tier(2, 10, 1280 * 720, 10, credits=1_000, priority=1, variations=4, requests=600, people=True)
+    pro: Tier = Tier(5, 50, 1920 * 1088, 20, 10_000, 2, variations=4, requests=1_200, visible_mark=False, people=True)
+    red_team: Tier = Tier(5, 500, 1920 * 1088, 20, 100_000, 2, variations=4, requests=1_200, people=True)
+    operator: Tier = Tier(5, 1000, 1920 * 1088, 120, 10**9, 3, variations=4, requests=60_000, people=True)
 
     def named(self, name: str) -> Tier:
         """Raises ValueError with the nearest name."""

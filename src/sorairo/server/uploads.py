@@ -7,36 +7,51 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from starlette.datastructures import UploadFile
 
+from sorairo.provenance import home_folder
 from sorairo.server.access import Service
-from sorairo.server.errors import ApiError
+from sorairo.server.errors import ApiError, not_found
 from sorairo.server.tables import FileRow, new_id
 
 DECODING_SECONDS = 120
+DECODED_AT_ONCE, WAIT_SECONDS = 2, 10  # of one account
 MEDIA = {"video": "media.mp4", "picture": "media.png"}
+_turns: dict[str, threading.BoundedSemaphore] = {}
 
 
-def store(service: Service, account_id: str, value: Any, field: str, name: str = "") -> FileRow:
-    """An upload, or a picture as a data address; with a ``name`` it is a character. Raises ApiError 400."""
-    with tempfile.TemporaryDirectory(prefix="sorairo-upload-") as folder:
-        received = Path(folder) / "received"
-        with open(received, "wb") as file:
-            shutil.copyfileobj(_opened(value, field), file)
-        decode_apart(received, field)
-        kind = next(kind for kind, media in MEDIA.items() if (Path(folder) / media).exists())
-        row = FileRow(id=new_id("char" if name else "file"), account_id=account_id, kind=kind, name=name)
-        service.storage.put(Path(folder) / MEDIA[kind], file_name(row))
+def store(service: Service, account_id: str, value: Any, field: str, name: str = "", description: str = "") -> FileRow:
+    """An upload, or a picture as a data address; with a ``name`` it is a character. Raises ApiError 400, and 429 for
+    more at once than an account may."""
+    row = FileRow(id=new_id("char" if name else "file"), account_id=account_id, name=name, description=description)
+    with _decoded(account_id, value, field, "character" if name else "media") as (folder, _):
+        made = [kind for kind, media in MEDIA.items() if (folder / media).exists()]
+        row.kind = made[0]
+        for kind in made:
+            service.storage.put(folder / MEDIA[kind], f"uploads/{row.id}/{MEDIA[kind]}")
     with service.database.writing.begin() as session:
         session.add(row)
+    return row
+
+
+def find_file(service: Service, account_id: str, file_id: str, kind: str = "file") -> FileRow:
+    """Raises ApiError 404, the same for unknown and another's."""
+    with service.database.reading() as session:
+        row = session.get(FileRow, file_id)
+    if row is None or row.account_id != account_id or (kind == "character" and not row.name):
+        raise not_found(kind, file_id)
     return row
 
 
@@ -45,17 +60,43 @@ def file_name(row: FileRow) -> str:
     return f"uploads/{row.id}/{MEDIA[row.kind]}"
 
 
-def decode_apart(received: Path, field: str) -> None:
-    """Leaves media.mp4 or media.png beside ``received``. Raises ApiError 400 with the reason."""
-    command = [sys.executable, "-m", "sorairo.server.decoder", str(received), str(received.parent)]
+def credentials(account_id: str, value: Any, field: str) -> dict[str, Any]:
+    """What `provenance.verify` says of an upload as it came. Raises ApiError as `store` does."""
+    with _decoded(account_id, value, field, "credentials") as (_, told):
+        verdict: dict[str, Any] = json.loads(told)
+        return verdict
+
+
+@contextmanager
+def _decoded(account_id: str, value: Any, field: str, what: str) -> Iterator[tuple[Path, str]]:
+    """A folder with an upload and what the decoder left beside it, and what it printed."""
+    turns = _turns.setdefault(account_id, threading.BoundedSemaphore(DECODED_AT_ONCE))
+    if not turns.acquire(timeout=WAIT_SECONDS):
+        message = f"{DECODED_AT_ONCE} files of this account are being decoded already."
+        raise ApiError(429, message, field, "too_many_uploads", {"retry-after": "5"})
     try:
-        done = subprocess.run(command, capture_output=True, timeout=DECODING_SECONDS, check=False, env={})
+        with tempfile.TemporaryDirectory(prefix="sorairo-upload-") as folder:
+            received = Path(folder) / "received"
+            with open(received, "wb") as file:
+                shutil.copyfileobj(_opened(value, field), file)
+            yield Path(folder), _decode(received, field, what)
+    finally:
+        turns.release()
+
+
+def _decode(received: Path, field: str, what: str) -> str:
+    """Runs the decoder as a process of its own. Raises ApiError 400 with the reason."""
+    command = [sys.executable, "-m", "sorairo.server.decoder", str(received), what]
+    settings = {"SORAIRO_HOME": str(home_folder())}  # it trusts whom this machine trusts, and knows nothing else
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=DECODING_SECONDS, check=False, env=settings)
     except subprocess.TimeoutExpired:
         raise ApiError(400, f"{field} takes too long to decode.", field, "invalid_file") from None
     if done.returncode != 0:
         told = done.returncode == 2 and done.stderr.decode(errors="replace").splitlines()
         reason = told[-1].replace(str(received), "the file") if told else "it cannot be decoded"
         raise ApiError(400, f"{field}: {reason}", field, "invalid_file")
+    return done.stdout.decode()
 
 
 def _opened(value: Any, field: str) -> BinaryIO:

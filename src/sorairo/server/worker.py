@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from sorairo.server.database import open_installation, serialise
 from sorairo.server.jobs import FAILED, Jobs, Outcome
@@ -42,16 +42,16 @@ class Worker:
         self._lock, self.executor = claim_name(settings.folder)
         self.settings, self.database = settings, open_installation(settings.library_url)
         self.jobs = Jobs(settings, self.database, self.executor)
-        self._stopping, self._active = threading.Event(), set[str]()
+        self._stopping, self._woken, self._active = False, threading.Event(), set[str]()
         self._make, self._deliver = self._workflows()
 
     def run(self, parent: int | None = None) -> None:
         """Until SIGTERM or SIGINT, or the ``parent`` is gone. A job under way then goes on in the next worker."""
         for name in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(name, lambda *_: self._stopping.set())
+            signal.signal(name, self._stop)
         DBOS.launch()
         beaten = 0.0
-        while not self._stopping.wait(_IDLE_SECONDS) and parent in (None, os.getppid()):
+        while not self._stopping and parent in (None, os.getppid()):
             if time.monotonic() - beaten >= _HEARTBEAT_SECONDS:
                 beaten = time.monotonic()
                 self._beat()
@@ -60,9 +60,15 @@ class Worker:
                 self._active.add(video_id)
                 with SetWorkflowID(video_id):
                     DBOS.start_workflow(self._make, video_id)
+            self._woken.wait(_IDLE_SECONDS)
+            self._woken.clear()
         for video_id in self._active:
             self.jobs.give_back(video_id)
         os._exit(0)  # a step in a thread would be waited for
+
+    def _stop(self, *_: object) -> None:
+        self._stopping = True
+        self._woken.set()
 
     def _workflows(self) -> tuple[Any, Any]:
         """Registers with DBOS what it keeps the steps of. The version of the application is fixed: by default it is a
@@ -80,6 +86,7 @@ class Worker:
                     self._make_video(video_id)
                 finally:
                     self._active.discard(video_id)
+                    self._woken.set()  # the next need not wait for the clock
 
         @DBOS.workflow(name="deliver")
         def deliver(endpoint_id: str, kind: str, video_id: str, at: int) -> None:
@@ -123,9 +130,11 @@ class Worker:
             return False
 
     def _claim(self) -> str | None:
-        """The next video in the line, now this worker's."""
+        """The next video in the line, now this worker's, unless it has one: DBOS may be about to bring one back."""
+        mine = select(VideoRow.id).where(VideoRow.executor == self.executor, VideoRow.status == "in_progress")
         with self.database.reading() as session:
-            if session.scalar(next_in_line().limit(1)) is None:
+            busy = session.scalar(mine.where(VideoRow.deleted_at.is_(None)).limit(1))
+            if busy or session.scalar(next_in_line().limit(1)) is None:
                 return None
         with self.database.writing.begin() as session:
             serialise(session, "line")
@@ -140,19 +149,22 @@ class Worker:
             session.merge(WorkerRow(executor=self.executor, seen_at=time.time()))
 
     def _rescue(self) -> None:
-        """Videos of dead workers are taken over; those that were taken from the line and never begun go back."""
-        alive = select(WorkerRow.executor).where(WorkerRow.seen_at > time.time() - LOST_AFTER_SECONDS)
-        orphaned = VideoRow.executor.not_in(alive) | (VideoRow.executor == self.executor)
-        with self.database.reading() as session:
+        """What dead workers were at is taken over, deliveries too; what was taken from the line and never begun goes
+        back."""
+        with self.database.writing.begin() as session:
+            serialise(session, "rescue")  # of two that see it, one takes it over
+            silent = WorkerRow.seen_at <= time.time() - LOST_AFTER_SECONDS
+            dead = list(session.scalars(delete(WorkerRow).where(silent).returning(WorkerRow.executor)))
+            for left in DBOS.list_workflows(status="PENDING", executor_id=dead, load_output=False) if dead else ():
+                log.warning("%s is taken over from %s", left.workflow_id, left.executor_id)
+                DBOS.resume_workflow(left.workflow_id)
+            orphaned = VideoRow.executor.not_in(select(WorkerRow.executor)) | (VideoRow.executor == self.executor)
             lost = set(session.scalars(select(VideoRow.id).where(VideoRow.status == "in_progress", orphaned)))
         for video_id in lost - self._active:
             status = DBOS.get_workflow_status(video_id)
             if status is None:
                 with self.database.writing.begin() as session:
                     session.scalars(select(VideoRow).where(VideoRow.id == video_id)).one().status = "queued"
-            elif status.status == "PENDING" and status.executor_id != self.executor:
-                log.warning("%s is taken over from %s", video_id, status.executor_id)
-                DBOS.resume_workflow(video_id)
             elif status.status in ("ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"):
                 self.jobs.end(video_id, FAILED)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -89,14 +91,15 @@ def create(account: str, tier: str, name: str, scopes: tuple[str, ...], days: in
 @keys.command("list")
 @installation
 def list_(**values: Any) -> None:
-    """List all keys: id, account, tier, whether it holds, scopes, name."""
+    """List all keys: id, account, tier, whether it holds, when it was last used (UTC), scopes, name."""
     from sorairo.server.database import open_installation
     from sorairo.server.keys import list_keys
 
     with open_installation(settings_of(**values).library_url).reading() as session:
         for key, account in list_keys(session):
             state = "holds" if key.holds else "over"
-            click.echo("  ".join([key.id, account.name, account.tier, state, key.scopes, key.name]).rstrip())
+            used = f"{datetime.fromtimestamp(key.last_used_at, UTC):%Y-%m-%d}" if key.last_used_at else "never"
+            click.echo("  ".join([key.id, account.name, account.tier, state, used, key.scopes, key.name]).rstrip())
 
 
 @keys.command()
@@ -128,4 +131,48 @@ def audit(**values: Any) -> int:
     return int(broken is not None)
 
 
-COMMANDS = (serve, worker, keys, audit)
+@click.group()
+def accounts() -> None:
+    """Accounts: list, and give them tiers. `keys create` makes them."""
+
+
+@accounts.command("list")
+@installation
+def list_accounts(**values: Any) -> None:
+    """List all accounts: id, tier, videos, credits used this month, name."""
+    from sorairo.server.database import open_installation
+    from sorairo.server.library import all_accounts
+
+    with open_installation(settings_of(**values).library_url).reading() as session:
+        for account, *counts in all_accounts(session):
+            click.echo("  ".join([account.id, account.tier, *map(str, counts), account.name]))
+
+
+@accounts.command("tier")
+@click.argument("account")
+@click.argument("tier")
+@installation
+def set_tier(account: str, tier: str, **values: Any) -> None:
+    """Give ACCOUNT the tier TIER: it holds for what is asked for from then on."""
+    from sorairo.server import tiers
+    from sorairo.server.database import open_installation
+    from sorairo.server.keys import change_tier
+
+    settings = settings_of(**values)
+    tiers.load_tiers(settings.folder).named(tier)
+    with open_installation(settings.library_url).writing.begin() as session:
+        change_tier(session, account, tier)
+
+
+@click.command("tiers")
+@installation
+def show_tiers(**values: Any) -> None:
+    """Print the tiers that hold here, as tiers.toml would say them."""
+    from sorairo.server import tiers
+
+    for name, tier in vars(tiers.load_tiers(settings_of(**values).folder)).items():
+        limits = [f"{limit} = {json.dumps(value)}" for limit, value in vars(tier).items()]
+        click.echo("\n".join([f"[{name}]", *limits, ""]))
+
+
+COMMANDS = (serve, worker, keys, accounts, show_tiers, audit)

@@ -9,18 +9,17 @@ import numpy as np
 from PIL import Image
 
 from sorairo.media import Frames, read_video
-from sorairo.pipelines import Clip
+from sorairo.pipelines.generation import Clip
 from sorairo.provenance import sign
-from sorairo.server.storage import VARIANTS
 
 SHEET_COLUMNS, SHEET_ROWS, SHEET_WIDTH = 4, 4, 1280
 
 
-def write_pictures(clip: Clip) -> None:
-    """Writes the thumbnail, the clip's middle, and the sheet, 16 moments row by row, beside the clip."""
+def write_pictures(clip: Clip, thumbnail: str, spritesheet: str) -> None:
+    """Writes the thumbnail, the clip's middle, and the sheet, 16 moments row by row, beside the clip by these names."""
     frames, _ = read_video(clip.path)
-    _write(clip, "thumbnail", frames[len(frames) // 2])
-    _write(clip, "spritesheet", sheet(frames))
+    _write(clip, thumbnail, frames[len(frames) // 2])
+    _write(clip, spritesheet, sheet(frames))
 
 
 def sheet(frames: Frames) -> Frames:
@@ -41,7 +40,7 @@ def animation(frames: Frames) -> bytes:
     return memory.getvalue()
 
 
-def _write(clip: Clip, variant: str, picture: Frames) -> None:
-    path = clip.path.with_name(VARIANTS[variant][0])
+def _write(clip: Clip, name: str, picture: Frames) -> None:
+    path = clip.path.with_name(name)
     Image.fromarray(picture).save(path)
     sign(path, path, replace(clip.manifest, title=path.name))

@@ -1,0 +1,67 @@
+"""What an admin's key may see and do from afar: keys, the queue, the audit. Never shows a prompt, and no key twice."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from sqlalchemy import select
+
+from sorairo.server.access import Opened, caller_with
+from sorairo.server.audit import first_broken
+from sorairo.server.errors import ApiError, wrong_value
+from sorairo.server.fields import body, check_names
+from sorairo.server.keys import SCOPES, Caller, create_key, list_keys, open_account, revoke_key
+from sorairo.server.routes import Given
+from sorairo.server.tables import Account, AuditLine, VideoRow
+
+router = APIRouter(prefix="/v1/admin")
+Admin = Annotated[Caller, Depends(caller_with("admin"))]
+AUDIT_LENGTH = 200
+_KEY = ("id", "name", "scopes", "holds", "created_at", "expires_at", "last_used_at")
+_JOB = ("id", "tool", "status", "stage", "progress", "size", "seconds", "credits", "created_at")
+_LINE = ("position", "at", "actor", "action", "subject", "detail")
+
+
+@router.get("")
+def overview(service: Opened, caller: Admin) -> dict[str, Any]:
+    """All keys, what waits and is made, and the audit's last lines, with the first that was tampered with, if any."""
+    under_way = VideoRow.status.in_(("queued", "in_progress")) & VideoRow.deleted_at.is_(None)
+    jobs = select(VideoRow, Account).join(Account).where(under_way).order_by(VideoRow.position)
+    last = select(AuditLine).order_by(AuditLine.position.desc()).limit(AUDIT_LENGTH)
+    with service.database.reading() as session:
+        keys = [_told(key, _KEY) | {"account": own.name, "tier": own.tier} for key, own in list_keys(session)]
+        queue = [_told(row, _JOB) | {"account": own.name} for row, own in session.execute(jobs)]
+        audit = [_told(line, _LINE) for line in session.scalars(last)]
+        return {"keys": keys, "queue": queue, "audit": audit, "audit_broken_at": first_broken(session)}
+
+
+@router.post("/keys", openapi_extra=body(("account",), "tier"))
+def make_key(given: Given, service: Opened, caller: Admin) -> dict[str, Any]:
+    """A new key with every scope but admin for ``account``, which is made if there is none; shown this once."""
+    check_names(given, "account", "tier")
+    account, tier = str(given.get("account", "")).strip(), str(given.get("tier", ""))
+    if not 1 <= len(account) <= 80:
+        raise ApiError(400, "account must be a name of 1 to 80 characters.", "account", "invalid_value")
+    try:
+        service.tiers.named(tier or "free")
+    except ValueError as error:
+        raise wrong_value(error) from None
+    with service.database.writing.begin() as session:
+        owner = open_account(session, account, tier, caller.key_id)
+        return {"key": create_key(session, service.pepper, owner, "", SCOPES[:-1], actor=caller.key_id)}
+
+
+@router.delete("/keys/{key_id}")
+def remove_key(key_id: str, service: Opened, caller: Admin) -> dict[str, Any]:
+    """Revokes a key: from the next request on it opens nothing."""
+    try:
+        with service.database.writing.begin() as session:
+            revoke_key(session, key_id, caller.key_id)
+    except ValueError as error:
+        raise ApiError(404, str(error), "key_id", "key_not_found") from None
+    return {"id": key_id, "object": "key.revoked"}
+
+
+def _told(row: Any, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in names}

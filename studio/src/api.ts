@@ -1,0 +1,107 @@
+/** What the server is asked, and what it answers. The browser's cookie says who asks; no key is kept here. */
+
+export interface Video {
+  id: string;
+  status: "queued" | "in_progress" | "completed" | "failed";
+  progress: number;
+  created_at: number;
+  completed_at: number | null;
+  prompt: string;
+  size: string;
+  seconds: string;
+  model: string;
+  remixed_from_video_id: string | null;
+  error: { code: string; message: string } | null;
+  tool: string;
+  stage: string;
+  eta_seconds: number | null;
+  queue_position: number | null;
+  credits: number;
+  title: string;
+  folder: string;
+  favourite: boolean;
+  preview?: string | null;
+}
+
+export interface Limits {
+  pixels: number;
+  seconds: number;
+  concurrent: number;
+  waiting: number;
+  variations: number;
+  credits: number;
+  pixel_seconds_per_credit: number;
+}
+
+export interface Account {
+  name: string;
+  tier: string;
+  scopes: string[];
+  credits_left: number;
+  limits: Limits;
+  folders: string[];
+  styles: Record<string, string>;
+}
+
+export interface Credentials {
+  state: "trusted" | "valid" | "invalid" | "none";
+  reasons: string[];
+  facts: {
+    model?: string;
+    weights_sha256?: string;
+    software?: string;
+    created?: string;
+    signer?: string;
+    source_type?: string;
+    request?: Record<string, unknown>;
+  };
+}
+
+export type Fields = Record<string, unknown>;
+
+/** An answer from 400 on, in the server's words; `param` is the field that is wrong. */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+    readonly code: string | null = null,
+    readonly param: string | null = null,
+  ) {
+    super(message);
+  }
+}
+
+export async function call<T>(method: string, path: string, sent?: Fields | FormData): Promise<T> {
+  const headers: Record<string, string> = { "x-sorairo-studio": "1" };
+  const isForm = sent instanceof FormData;
+  if (sent && !isForm) headers["content-type"] = "application/json";
+  let answer: Response;
+  try {
+    answer = await fetch(`/v1${path}`, { method, headers, body: isForm ? sent : sent && JSON.stringify(sent) });
+  } catch {
+    throw new ApiError(0, "The server cannot be reached.");
+  }
+  const body = await answer.json().catch(() => null);
+  if (answer.ok) return body as T;
+  if (answer.status === 401 && path !== "/session") window.dispatchEvent(new Event("signed-out"));
+  const error = body?.error ?? {};
+  throw new ApiError(answer.status, error.message ?? `The server answered ${answer.status}.`, error.code, error.param);
+}
+
+export const get = <T>(path: string) => call<T>("GET", path);
+export const post = <T>(path: string, sent: Fields) => call<T>("POST", path, sent);
+
+/** Takes a picture or clip in; it is known by its id from then on. */
+export async function upload(file: File): Promise<string> {
+  const form = new FormData();
+  form.append("file", file);
+  form.append("purpose", "vision");
+  return (await call<{ id: string }>("POST", "/files", form)).id;
+}
+
+/** Asks for a video by a tool's route; for a new one that is "". */
+export const make = (route: string, fields: Fields) => post<Video>(route ? `/videos/${route}` : "/videos", fields);
+
+export const content = (id: string, variant = "video") => `/v1/videos/${id}/content?variant=${variant}`;
+
+export const told = (error: unknown) => (error instanceof Error ? error.message : String(error));

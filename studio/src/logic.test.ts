@@ -1,0 +1,102 @@
+import { describe, expect, it } from "vitest";
+import { add, GAP, move, nameOf, type Point, PRESETS, path, remove, shareAt } from "./curve";
+import { down, price, sides, up, workSize } from "./money";
+import { type Card, cuts, freeTime, moveCard, snap, timeAt, toFields, trim } from "./timeline";
+
+const LINE: Point[] = [[0, 0], [0.5, 1], [1, 0]]; // biome-ignore format: points
+const card = (key: number, time: number, text = "", id = ""): Card => ({
+  key,
+  time,
+  text,
+  ...(id ? { file: { id, name: id, picture: "" } } : {}),
+});
+
+describe("a blend's curve", () => {
+  it("keeps its ends in place and other points in order", () => {
+    expect(move(LINE, 0, 0.4, 0.3)[0]).toEqual([0, 0.3]);
+    expect(move(LINE, 2, 0.4, 2)[2]).toEqual([1, 1]);
+    expect(move(LINE, 1, 7, -1)[1]).toEqual([1 - GAP, 0]);
+    expect(move(LINE, 1, -7, 0.5)[1]).toEqual([GAP, 0.5]);
+  });
+  it("takes a new point on its line, and only where there is room", () => {
+    expect(add(LINE, 0.25)).toEqual([[0, 0], [0.25, 0.5], [0.5, 1], [1, 0]]); // biome-ignore format: points
+    expect(add(LINE, 0.5)).toBe(LINE);
+    expect(add(LINE, 1)).toBe(LINE);
+  });
+  it("loses points but not its ends", () => {
+    expect(remove(LINE, 1)).toHaveLength(2);
+    expect(remove(LINE, 0)).toBe(LINE);
+  });
+  it("is straight between its points", () => {
+    expect(shareAt(LINE, 0.75)).toBeCloseTo(0.5);
+    expect(shareAt(LINE, 0)).toBe(0);
+    expect(path(LINE, 100, 50)).toBe("M0 50 L50 0 L100 50");
+  });
+  it("knows a preset from any other", () => {
+    expect(nameOf(PRESETS.mix ?? [])).toBe("mix");
+    expect(nameOf(LINE)).toBeNull();
+  });
+});
+
+describe("a storyboard", () => {
+  it("snaps to frames", () => {
+    expect(snap(0.3)).toBe(0.25);
+    expect(timeAt(50, 200, 4)).toBe(1);
+    expect(timeAt(-5, 200, 4)).toBe(0);
+    expect(timeAt(999, 200, 4)).toBe(4);
+  });
+  it("never lays two cards on one frame", () => {
+    const moved = moveCard([card(1, 0), card(2, 2)], 2, 0.01, 4);
+    expect(moved.map((c) => c.time)).toEqual([0, 0.125]);
+  });
+  it("puts a new card into the widest gap", () => {
+    expect(freeTime([], 4)).toBe(0);
+    expect(freeTime([card(1, 2)], 4)).toBe(0);
+    expect(freeTime([card(1, 0), card(2, 1)], 4)).toBe(2.5);
+  });
+  it("cuts where cards are close", () => {
+    expect([...cuts([card(1, 0), card(2, 0.5), card(3, 2)])]).toEqual([2]);
+  });
+  it("asks as the command line would", () => {
+    const cards = [card(2, 2, "a cube"), card(1, 0, "a ball"), card(3, 2.5, "", "file_1")];
+    expect(toFields(cards)).toEqual({
+      prompt: "a ball",
+      scenes: [
+        { start: 2, prompt: "a cube", cut: false },
+        { start: 2.5, prompt: "", cut: true },
+      ],
+      keyframes: [{ id: "file_1", time: 2.5 }],
+    });
+  });
+  it("keeps the ends of a cut in order and inside", () => {
+    expect(trim([1, 3], 0, 5, 4)).toEqual([2.875, 3]);
+    expect(trim([1, 3], 1, 9, 4)).toEqual([1, 4]);
+    expect(trim([1, 3], 1, 0, 4)).toEqual([1, 1.125]);
+  });
+});
+
+describe("prices and sizes", () => {
+  const limits = {
+    pixels: 1e6,
+    seconds: 20,
+    concurrent: 1,
+    waiting: 1,
+    variations: 4,
+    credits: 100,
+    pixel_seconds_per_credit: 57600,
+  };
+  it("are the server's", () => {
+    expect(price("480x480", 5, limits)).toBe(20);
+    expect(price("64x32", 1, limits)).toBe(1);
+    expect(price("large", 1, limits)).toBeNull();
+  });
+  it("are worked on in the model's own shapes", () => {
+    expect(workSize("160x96")).toBe("160x96");
+    expect(workSize("1280x720")).toBe("160x96");
+    expect(workSize("1080x1920")).toBe("96x160");
+    expect(sides(" 64×32 ")).toEqual([64, 32]);
+  });
+  it("last whole steps", () => {
+    expect([up(4.1), up(4.5), down(4.4), down(0.1)]).toEqual([4.5, 4.5, 4, 0.5]);
+  });
+});

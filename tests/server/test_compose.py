@@ -1,0 +1,128 @@
+"""What a request's fields become: characters in prompts, and variations of what was asked before."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sqlalchemy import select
+from starlette.testclient import TestClient
+from tests.server.conftest import SMALL, Enter, error_of
+
+from sorairo.media import read_picture, write_mp4
+from sorairo.server.access import Service
+from sorairo.server.tables import VideoRow
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path = tmp_path_factory.mktemp("clips") / "a.mp4"
+    frames = np.full((9, 32, 64, 3), np.linspace(0, 255, 9).reshape(9, 1, 1, 1), np.uint8)
+    write_mp4(path, frames, width=64, height=32, fps=8)
+    return path.read_bytes()
+
+
+def character(client: TestClient, clip: bytes, **fields: str) -> dict[str, Any]:
+    answer = client.post("/v1/videos/characters", data=fields, files={"video": ("a.mp4", clip)})
+    assert answer.status_code == 200, answer.text
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+def requests(service: Service) -> list[dict[str, Any]]:
+    with service.database.reading() as session:
+        return [json.loads(text) for text in session.scalars(select(VideoRow.request).order_by(VideoRow.position))]
+
+
+def test_a_description_stands_for_a_name(alice: TestClient, service: Service, clip: bytes) -> None:
+    mo = character(alice, clip, name="Mo", description="a small red ball")
+    bo = character(alice, clip, name="Bo", description="a cube that is not Mo")
+    assert (mo["name"], mo["description"]) == ("Mo", "a small red ball")
+    asked = SMALL | {"prompt": "Mo meets Bo, not Moses", "characters": [{"id": mo["id"]}, {"id": bo["id"]}]}
+    asked |= {"scenes": [{"start": 0.5, "prompt": "Mo jumps"}]}
+    video = alice.post("/v1/videos", json=asked).json()
+    assert video["prompt"] == "Mo meets Bo, not Moses"
+    (request,) = requests(service)
+    assert request["prompt"] == "a small red ball meets a cube that is not Mo, not Moses"
+    assert request["scenes"][0]["prompt"] == "a small red ball jumps"
+    assert request["anchors"] == []
+
+
+def test_without_words_its_picture_is_the_first_frame(
+    alice: TestClient, service: Service, clip: bytes, tmp_path: Path
+) -> None:  # fmt: skip
+    mo = character(alice, clip, name="Mo")
+    form = SMALL | {"prompt": "Mo rolls", "characters": json.dumps([{"id": mo["id"]}])}
+    assert alice.post("/v1/videos", data=form).status_code == 200
+    (request,) = requests(service)
+    assert request["prompt"] == "Mo rolls"
+    (anchor,) = request["anchors"]
+    assert anchor["time"] == 0
+    picture = read_picture(service.storage.fetch(anchor["material"]["path"], tmp_path / "first.png"))
+    assert picture.shape == (32, 64, 3)
+    assert picture.max() < 30  # the clip goes from black to white
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "words"),
+    [
+        ({"prompt": "Mole"}, 400, "does not name 'Mo'"),
+        ({"prompt": "mo"}, 400, "does not name 'Mo'"),
+        ({"characters": []}, 400, "characters holds 1 to 2"),
+        ({"characters": [{"id": "char_1"}] * 3}, 400, "characters holds 1 to 2"),
+        ({"characters": "Mo"}, 400, "characters holds 1 to 2"),
+        ({"characters": [{"id": "char_none"}]}, 404, "no character"),
+        ({"input_reference": {"id": "file_1"}}, 400, "has no description"),
+    ],
+)
+def test_a_character_that_cannot_appear_is_told(
+    alice: TestClient, clip: bytes, fields: dict[str, Any], status: int, words: str
+) -> None:  # fmt: skip
+    mo = character(alice, clip, name="Mo")
+    asked = SMALL | {"prompt": "Mo rolls", "characters": [{"id": mo["id"]}]} | fields
+    assert words in error_of(alice.post("/v1/videos", json=asked), status)["message"]
+
+
+def test_another_s_character_is_nobody_s(enter: Enter, clip: bytes) -> None:
+    mo = character(enter("alice"), clip, name="Mo", description="a ball")
+    asked = SMALL | {"prompt": "Mo rolls", "characters": [{"id": mo["id"]}]}
+    assert error_of(enter("bob").post("/v1/videos", json=asked), 404)["code"] == "character_not_found"
+    assert error_of(enter("bob").get(f"/v1/videos/characters/{mo['id']}"), 404)["code"] == "character_not_found"
+
+
+def test_variations_differ_by_their_noise_alone(alice: TestClient, service: Service) -> None:
+    first = alice.post("/v1/videos", json=SMALL | {"seed": 7}).json()
+    headers = {"Idempotency-Key": "1"}
+    path = f"/v1/videos/{first['id']}/variations"
+    answer = alice.post(path, data={"num_variations": "4"}, headers=headers)
+    made = answer.json()
+    assert (made["object"], len({video["id"] for video in made["data"]}), made["has_more"]) == ("list", 4, False)
+    assert {video["remixed_from_video_id"] for video in made["data"]} == {first["id"]}
+    parent, *children = requests(service)
+    assert [child["seed"] for child in children] == [8, 9, 10, 11]
+    assert all(child | {"seed": 7} == parent for child in children)
+    again = alice.post(path, data={"num_variations": "4"}, headers=headers).json()
+    assert [video["id"] for video in again["data"]] == [video["id"] for video in made["data"]]
+    error_of(alice.post(path, json={"num_variations": 2}, headers=headers), 409)
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [({"num_variations": 3}, "num_variations"), ({"num_variations": [1]}, "num_variations"), ({"seed": 1}, "seed")],
+)
+def test_variations_are_one_two_or_four(alice: TestClient, body: dict[str, Any], param: str) -> None:
+    first = alice.post("/v1/videos", json=SMALL).json()
+    assert error_of(alice.post(f"/v1/videos/{first['id']}/variations", json=body), 400)["param"] == param
+
+
+def test_of_variations_all_are_made_or_none(enter: Enter) -> None:
+    free = enter("carol", "free")
+    first = free.post("/v1/videos", json=SMALL).json()
+    path = f"/v1/videos/{first['id']}/variations"
+    assert error_of(free.post(path, json={"num_variations": 4}), 400)["param"] == "num_variations"
+    assert free.post("/v1/videos", json=SMALL).status_code == 200
+    assert error_of(free.post(path, json={"num_variations": 2}), 429)["code"] == "queue_full"
+    assert len(free.get("/v1/videos").json()["data"]) == 2

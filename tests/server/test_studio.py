@@ -1,0 +1,407 @@
+"""The studio in real Chromium, against a live server with the tiny model: what a person does there, page by page."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from playwright.sync_api import BrowserContext, FilePayload, Locator, Page, Request, expect, sync_playwright
+from tests.server.conftest import Live
+
+from sorairo.provenance import verify
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync"]  # fmt: skip
+PATIENCE_MS = 60_000
+made: list[str] = []
+"""Ids of the clips that the tools were asked for."""
+
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed here: apt-get install chromium")
+
+
+@pytest.fixture(scope="module")
+def asked() -> list[Request]:
+    """Every request that the browser makes."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def browser(live: Live, asked: list[Request]) -> Iterator[BrowserContext]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        context = chromium.new_context(base_url=live.url.removesuffix("/v1"), accept_downloads=True)
+        context.set_default_timeout(PATIENCE_MS)
+        context.on("request", lambda request: asked.append(request))
+        yield context
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def key(live: Live) -> str:
+    return live.keys("create", "visitor", "--tier", "pro")
+
+
+@pytest.fixture(scope="module")
+def page(browser: BrowserContext) -> Page:
+    expect.set_options(timeout=PATIENCE_MS)
+    return browser.new_page()
+
+
+@pytest.fixture
+def clip(page: Page, first: str) -> Page:
+    """The page of the first clip."""
+    page.goto(f"/#/video/{first}")
+    page.get_by_role("region", name="Content credentials").wait_for()
+    return page
+
+
+@pytest.fixture(scope="module")
+def first(page: Page, key: str) -> str:
+    """The id of the clip that a first-time user makes."""
+    page.goto("/")
+    page.get_by_label("API key").fill("sorairo_0_0")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_contain_text("The API key is not valid.")
+    page.get_by_label("API key").fill(key)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="What shall happen?")).to_be_visible()
+    small(page)
+    page.get_by_label("Variations").select_option("2")
+    expect(page.locator(".composer .price")).to_contain_text("2 credits")
+    compose(page, "a red ball rolls", "2")
+    expect(page.get_by_role("progressbar").first).to_be_visible()
+    page.get_by_role("link", name="a red ball rolls").last.click()
+    return page.url.rpartition("/")[2]
+
+
+def small(page: Page | Locator) -> None:
+    """Chooses what the tiny model makes in a moment."""
+    page.get_by_label("Size", exact=True).select_option("custom")
+    page.get_by_label("Custom size").fill("64x32")
+    page.get_by_label("Length").select_option("1")
+    if not page.get_by_label("Steps").is_visible():
+        page.get_by_role("button", name="More").click()
+    page.get_by_label("Steps").fill("4")
+
+
+def compose(page: Page, prompt: str, count: str = "1") -> None:
+    page.get_by_label("Variations").select_option(count)
+    page.get_by_role("textbox", name="Prompt").fill(prompt)
+    page.get_by_role("button", name="Make", exact=True).click()
+
+
+def test_a_first_time_user_gets_to_a_playing_verified_clip(page: Page, first: str, asked: list[Request]) -> None:
+    assert first.startswith("video_")
+    expect(page.locator(".screen video")).to_have_js_property("paused", False)
+    expect(page.locator(".screen video")).not_to_have_js_property("currentTime", 0)
+    assert page.locator(".screen video").evaluate("video => [video.videoWidth, video.videoHeight]") == [64, 32]
+    credentials = page.get_by_role("region", name="Content credentials")
+    expect(credentials.get_by_role("heading", name="Verified")).to_be_visible()
+    for told in ("Sorairo signer", "tiny", "a red ball rolls", "a trained model"):
+        expect(credentials).to_contain_text(told)
+
+
+def test_nothing_is_asked_of_others_and_no_script_can_read_the_key(
+    page: Page, first: str, key: str, asked: list[Request]
+) -> None:
+    origin = page.url.split("/#")[0] + "/"
+    assert {request.url for request in asked if not request.url.startswith((origin, "data:"))} == set()
+    kept: str = page.evaluate("document.cookie + JSON.stringify(localStorage) + JSON.stringify(sessionStorage)")
+    assert key.rpartition("_")[2] not in kept
+    assert "sorairo_" not in kept
+    (cookie,) = [cookie for cookie in page.context.cookies() if cookie["name"] == "sorairo_key"]
+    assert (cookie["httpOnly"], cookie["sameSite"], cookie["path"], cookie["expires"]) == (True, "Strict", "/v1", -1)
+
+
+def pressed(page: Page, tool: str) -> Locator:
+    """A tool's form, set to be quick."""
+    page.get_by_role("button", name=tool, exact=True).click()
+    form = page.locator("form.sheet")
+    form.get_by_role("button", name="More").click()
+    form.get_by_label("Steps").fill("4")
+    return form
+
+
+def send(page: Page, form: Locator, route: str) -> dict[str, Any]:
+    """Presses Make, and gives what was sent; what the page said it would cost is what it costs."""
+    price = form.locator(".price strong").inner_text()
+    address = f"/v1/videos{route}"
+    with page.expect_response(lambda it: it.request.method == "POST" and it.url.endswith(address)) as answer:
+        form.get_by_role("button", name="Make", exact=True).click()
+    video = answer.value.json()
+    assert answer.value.ok, video
+    assert price.split()[0] == str(video["credits"])
+    made.append(video["id"])
+    sent: dict[str, Any] = answer.value.request.post_data_json
+    assert sent["num_inference_steps"] == 4
+    return sent
+
+
+def picture(colour: str) -> bytes:
+    memory = io.BytesIO()
+    Image.new("RGB", (64, 32), colour).save(memory, "PNG")
+    return memory.getvalue()
+
+
+def file(colour: str) -> FilePayload:
+    return {"name": f"{colour}.png", "mimeType": "image/png", "buffer": picture(colour)}
+
+
+def test_remix_with_a_strength(clip: Page, first: str) -> None:
+    form = pressed(clip, "Remix")
+    form.get_by_role("textbox", name="Prompt").fill("a blue ball rolls")
+    form.get_by_role("button", name="Strong").click()
+    sent = send(clip, form, "/edits")
+    assert (sent["video"], sent["prompt"], sent["strength"]) == ({"id": first}, "a blue ball rolls", "strong")
+    expect(clip.get_by_role("link", name="a red ball rolls")).to_be_visible()  # in its credentials
+
+
+@pytest.mark.parametrize(("side", "backward"), [("Before", True), ("After", False)])
+def test_extend_either_way(clip: Page, side: str, backward: bool) -> None:
+    form = pressed(clip, "Extend")
+    form.get_by_role("button", name=side).click()
+    form.get_by_label("Added").select_option("0.5")
+    sent = send(clip, form, "/extensions")
+    assert (sent["backward"], sent["seconds"], sent["prompt"]) == (backward, "0.5", "a red ball rolls")
+
+
+def test_loop(clip: Page) -> None:
+    form = pressed(clip, "Loop")
+    form.get_by_label("Way back").select_option("0.5")
+    assert send(clip, form, "/loops")["seconds"] == "0.5"
+
+
+def test_recut_with_handles(clip: Page) -> None:
+    form = pressed(clip, "Re-cut")
+    for _ in range(2):
+        form.get_by_role("slider", name="Start").press("ArrowRight")
+    strip = form.locator(".strip").bounding_box()
+    assert strip
+    drag(clip, form.get_by_role("slider", name="End"), strip["x"] + 0.75 * strip["width"], strip["y"] + 5)
+    expect(form).to_contain_text("Kept: 0.25 s to 0.75 s")
+    form.get_by_label("Seconds before").fill("0.5")
+    form.get_by_label("Seconds after").fill("0")
+    sent = send(clip, form, "/recuts")
+    assert (sent["start"], sent["end"], sent["before"], sent["after"]) == (0.25, 0.75, 0.5, 0)
+
+
+def test_blend_along_a_curve_that_is_dragged(clip: Page, first: str) -> None:
+    form = pressed(clip, "Blend")
+    expect(form.get_by_role("button", name="Make", exact=True)).to_be_disabled()
+    form.get_by_role("radio").first.check(force=True)
+    form.get_by_role("button", name="Sample").click()
+    curve = form.locator(".curve svg").bounding_box()
+    assert curve
+    drag(clip, form.get_by_role("slider", name="Point 2 of 3"), curve["x"] + curve["width"] / 4, curve["y"])
+    form.get_by_role("slider", name="Point 3 of 3").press("ArrowUp")
+    sent = send(clip, form, "/blends")
+    (start, middle, end) = sent["influence"]
+    assert (start, end) == ([0, 0], [1, 0.05])
+    assert middle == pytest.approx([0.25, 1], abs=0.02)
+    assert sent["second_video"]["id"] not in ("", first)
+
+
+def drag(page: Page, what: Locator, x: float, y: float) -> None:
+    box = what.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(x, y, steps=4)
+    page.mouse.up()
+
+
+def test_a_storyboard_of_a_text_a_picture_and_a_clip(page: Page, first: str) -> None:
+    page.get_by_role("link", name="Storyboard").click()
+    form = page.locator("form.board")
+    small(form)
+    form.get_by_label("Text at 0 s").fill("a red ball rolls")
+    form.get_by_role("button", name="Clip card").click()
+    form.get_by_role("radio").last.click(force=True)
+    form.get_by_label("Picture card").set_input_files(file("red"))
+    expect(form.get_by_role("slider")).to_have_count(3)
+    line = form.locator(".timeline").bounding_box()
+    assert line
+    last = form.get_by_role("slider", name="Time of card 3")
+    last.press("ArrowRight")
+    drag(page, last, line["x"] + line["width"] + 60, line["y"] + 60)
+    form.get_by_label("Text at 1 s").fill("a blue cube falls")
+    sent = send(page, form, "")
+    assert sent["prompt"] == "a red ball rolls"
+    assert [frame["time"] for frame in sent["keyframes"]] == sorted(frame["time"] for frame in sent["keyframes"])
+    assert {frame["id"].partition("_")[0] for frame in sent["keyframes"]} == {"video", "file"}
+    assert sent["scenes"] == [
+        {"start": 0.25, "prompt": "", "cut": True},
+        {"start": 1, "prompt": "a blue cube falls", "cut": False},
+    ]
+
+
+def test_a_picture_is_dropped_and_the_clip_begins_with_it(page: Page, first: str) -> None:
+    page.goto("/#/")
+    file = "new File([Uint8Array.from(bytes)], 'a.png', {type: 'image/png'})"
+    script = f"bytes => {{ const held = new DataTransfer(); held.items.add({file}); return held }}"
+    held = page.evaluate_handle(script, [*picture("green")])
+    page.dispatch_event("body", "drop", {"dataTransfer": held})
+    expect(page.get_by_role("img", name="First frame: a.png")).to_be_visible()
+    form = page.locator("form.composer")
+    small(form)
+    form.get_by_label("Variations").select_option("1")
+    form.get_by_label("Style").select_option("night")
+    form.get_by_role("textbox", name="Prompt").fill("a green ball rolls")
+    sent = send(page, form, "")
+    assert sent["prompt"] == "a green ball rolls, at night"
+    assert sent["input_reference"]["id"].startswith("file_")
+
+
+def test_what_was_asked_for_was_made(page: Page, first: str) -> None:
+    for name in made:
+        wait_for(page, name, "completed")
+    assert len(made) == 8
+
+
+def wait_for(page: Page, video_id: str, status: str) -> dict[str, Any]:
+    """Asks until it has that status; the tests' own limit of time ends it."""
+    while True:
+        video: dict[str, Any] = page.request.get(f"/v1/videos/{video_id}").json()
+        if video["status"] == status:
+            return video
+        assert video["status"] in ("queued", "in_progress"), video
+        page.wait_for_timeout(100)
+
+
+def test_a_refused_prompt_is_explained_and_can_be_changed(page: Page, first: str) -> None:
+    page.goto("/#/")
+    small(page)
+    compose(page, "Mickey Mouse kicks a red ball")
+    tile = page.get_by_role("listitem").filter(has_text="Refused by the policy")
+    expect(tile).to_contain_text("Mickey Mouse")
+    expect(tile).to_contain_text("Nothing was made and nothing was charged. Change the words and try again.")
+    tile.get_by_role("button", name="Change the prompt").click()
+    expect(page.get_by_role("textbox", name="Prompt")).to_have_value("Mickey Mouse kicks a red ball")
+    expect(page.get_by_role("textbox", name="Prompt")).to_be_focused()
+    tile.get_by_role("button", name="Delete").click()
+    expect(tile).to_have_count(0)
+
+
+def test_a_wrong_value_is_explained_before_anything_is_made(page: Page, first: str) -> None:
+    page.goto("/#/")
+    small(page)
+    page.get_by_label("Custom size").fill("65x32")
+    compose(page, "a red ball")
+    expect(page.get_by_role("alert")).to_contain_text("the nearest is 64x32")
+
+
+def test_a_failed_one_is_explained_and_one_under_way_is_cancelled(page: Page, first: str, live: Live) -> None:
+    page.goto("/#/")
+    slow = {"prompt": "a slow ball", "size": "64x32", "seconds": "20", "num_inference_steps": 200}
+    assert page.request.post("/v1/videos", data=slow, headers={"x-sorairo-studio": "1"}).ok
+    page.reload()
+    small(page)
+    page.get_by_label("Picture", exact=True).set_input_files(file("blue"))
+    page.get_by_role("img", name="First frame: blue.png").wait_for()
+    compose(page, "a lost ball")
+    waiting = page.get_by_role("listitem").filter(has_text="a lost ball")
+    expect(waiting).to_contain_text("queue")
+    shutil.rmtree(live.folder / "files" / "uploads")
+    page.get_by_role("listitem").filter(has_text="a slow ball").get_by_role("button", name="Cancel").click()
+    expect(waiting).to_contain_text("Cannot be made as asked")
+    expect(waiting).to_contain_text("Nothing was charged. Change what is named here and try again.")
+    expect(page.get_by_text("a slow ball")).to_have_count(0)
+
+
+def test_a_clip_is_named_put_away_found_downloaded_and_deleted(clip: Page, first: str, tmp_path: Path) -> None:
+    clip.get_by_label("Name").fill("Sunday")
+    clip.get_by_label("Name").press("Enter")
+    clip.get_by_label("Folder").fill("Balls")
+    clip.get_by_label("Folder").press("Enter")
+    clip.get_by_role("button", name="Favourite").click()
+    with clip.expect_download() as download:
+        clip.get_by_role("link", name="Download").click()
+    assert download.value.suggested_filename == f"{first}.mp4"
+    download.value.save_as(tmp_path / "clip.mp4")
+    assert verify(tmp_path / "clip.mp4").state == "trusted"
+    for place in ("Balls", "Favourites"):
+        clip.get_by_role("link", name=place).click()
+        expect(clip.get_by_role("heading", name=place)).to_be_visible()
+        expect(clip.locator(".tile")).to_have_count(1)
+    clip.get_by_role("link", name="Clips").click()
+    clip.get_by_label("Search").fill("ball SUNDAY")
+    expect(clip.locator(".tile")).to_have_count(1)
+    clip.get_by_label("Search").fill("ball monday")
+    expect(clip.get_by_text("No clip has these words.")).to_be_visible()
+    clip.get_by_label("Search").fill("")
+    clip.get_by_role("link", name="Sunday").click()
+    clip.once("dialog", lambda dialog: dialog.accept())
+    clip.get_by_role("button", name="Delete").click()
+    expect(clip.get_by_role("link", name="Favourites")).to_be_visible()
+    assert clip.request.get(f"/v1/videos/{first}").status == 404
+
+
+def test_it_is_readable_on_a_phone_and_works_by_keyboard(page: Page, first: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 780})
+    for place in ("#/storyboard", f"#/video/{made[0]}", "#/"):
+        page.goto(f"/{place}")
+        page.get_by_role("main").get_by_role("button").first.wait_for()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, place
+    page.reload()
+    page.get_by_role("textbox", name="Prompt").wait_for()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Skip to content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("main")).to_be_focused()
+    small(page)
+    page.get_by_role("textbox", name="Prompt").focus()
+    page.keyboard.type("a key ball")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="a key ball").first.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Verified")).to_be_visible()
+    page.set_viewport_size({"width": 1280, "height": 720})
+
+
+def test_light_and_dark_follow_the_system_or_a_choice(page: Page, first: str) -> None:
+    ground = "getComputedStyle(document.documentElement).backgroundColor"
+    page.emulate_media(color_scheme="dark")
+    dark = page.evaluate(ground)
+    page.emulate_media(color_scheme="light")
+    light = page.evaluate(ground)
+    page.get_by_role("button", name="Colours: system").click()
+    page.get_by_role("button", name="Colours: light").click()
+    assert page.evaluate(ground) == dark != light
+    page.reload()
+    page.get_by_role("button", name="Colours: dark").click()
+
+
+def test_a_revoked_key_shows_the_door_at_once(page: Page, first: str, key: str, live: Live) -> None:
+    live.keys("revoke", key.split("_")[1])
+    page.goto("/#/favourites")
+    expect(page.get_by_label("API key")).to_be_visible()
+
+
+def test_an_admin_makes_a_key_sees_the_queue_and_revokes(browser: BrowserContext, live: Live, first: str) -> None:
+    browser.clear_cookies()
+    page = browser.new_page()
+    page.goto("/")
+    page.get_by_label("API key").fill(live.key)
+    page.get_by_role("button", name="Sign in").click()
+    slow = {"prompt": "a slow ball", "size": "64x32", "seconds": "20", "num_inference_steps": 200}
+    asked = page.request.post("/v1/videos", data=slow, headers={"x-sorairo-studio": "1"}).json()
+    page.get_by_role("link", name="Admin").click()
+    expect(page.get_by_role("region", name="Queue")).to_contain_text(asked["id"])
+    page.request.delete(f"/v1/videos/{asked['id']}", headers={"x-sorairo-studio": "1"})
+    keys = page.get_by_role("region", name="Keys")
+    keys.get_by_label("Account").fill("newcomer")
+    keys.get_by_role("button", name="Make a key").click()
+    name = keys.get_by_role("status").locator("code").inner_text().split("_")[1]
+    page.once("dialog", lambda dialog: dialog.accept())
+    keys.get_by_role("button", name=f"Revoke {name}").click()
+    expect(keys.get_by_role("row").filter(has_text=name)).to_contain_text("over")
+    audit = page.get_by_role("region", name="Audit")
+    expect(audit).to_contain_text("Every line follows from the one before it.")
+    expect(audit.get_by_role("row").nth(1)).to_contain_text("key.revoked")
+    assert "slow ball" not in page.locator("main").inner_text()
