@@ -48,9 +48,17 @@ def body(required: tuple[str, ...], *others: str, without: str = "") -> dict[str
     content = {}
     for kind, file in {"application/json": by_id, _FORMS[0]: {"type": "string", "format": "binary"}}.items():
         own = {name: told[name] if "type" in told[name] else told[name] | file for name in names}
+        if file is not by_id:  # in a form an empty list is the same as not there
+            own = {name: {key: own[name][key] for key in own[name] if key != "minItems"} for name in own}
+        else:  # and null in JSON
+            own |= {name: own[name] | {"type": _or_null(own[name]["type"])} for name in names if name not in required}
         schema = {"type": "object", "required": [*required], "properties": own, "additionalProperties": False}
         content[kind] = {"schema": schema}
     return {"requestBody": {"required": bool(required), "content": content}}
+
+
+def _or_null(kinds: str | list[str]) -> list[str]:
+    return [*([kinds] if isinstance(kinds, str) else kinds), "null"]
 
 
 async def given_fields(request: Request) -> AsyncIterator[Fields]:
