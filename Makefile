@@ -5,7 +5,7 @@ WORKERS ?= 2
 PROMPT := a red ball rolls in from the left and knocks over a row of yellow dominoes, on a wooden floor at sunset
 BIN := .venv/bin
 STAMP := .venv/.installed
-NODE_MODULES := { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --no-audit --no-fund --silent; }
+NODE_MODULES := { [ node_modules/.package-lock.json -nt package-lock.json ] || npm install --no-save --no-audit --no-fund --silent; }
 
 .PHONY: setup demo test check gallery world train bench safety-report studio
 .DEFAULT_GOAL := demo
@@ -43,8 +43,8 @@ check: setup  ## style, types, imports, dependencies
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
 	$(BIN)/python docs/openapi.py --check
-	@if command -v npm >/dev/null; then cd studio && $(NODE_MODULES) && npm run --silent verify; \
-		else echo "studio: its build is not compared with its source, as there is no Node here"; fi
+	@if command -v npm >/dev/null && (cd studio && $(NODE_MODULES)); then cd studio && npm run --silent verify; \
+		else echo "studio: its build is not compared with its source, as Node or its packages cannot be had here"; fi
 
 studio:  ## the studio that the server shows, from its source in studio/; needs Node
 	cd studio && $(NODE_MODULES) && npm run build
