@@ -31,7 +31,7 @@ from sorairo.pipelines.timeline import CONTEXT
 from sorairo.shapes import TEMPORAL_STRIDE
 from sorairo.world import render
 
-SHOWN = ("colour", "shape", "ground", "light", "direction", "event")
+SHOWN = ("colour", "shape", "ground", "light", "direction")
 Build = Callable[["Files", str], VideoRequest]
 
 
