@@ -223,6 +223,8 @@ def test_an_endpoint_is_changed_and_another_account_does_not_see_it(enter: Enter
     assert endpoint["signing_secret"].startswith("whsec_")
     path = f"/v1/webhook_endpoints/{endpoint['id']}"
     assert alice.post(path, json={"name": "b"}).json()["name"] == "b"
+    for name in ("", "b" * 81, 3):
+        error_of(alice.post(path, json={"name": name}), 400)
     assert "signing_secret" not in alice.get(path).json()
     for answer in (bob.get(path), bob.post(path, json={}), bob.delete(path), bob.post(f"{path}/rotate_secret")):
         error_of(answer, 404)

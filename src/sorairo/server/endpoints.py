@@ -126,4 +126,8 @@ def _change(row: WebhookEndpoint, given: dict[str, Any], private: bool) -> None:
             known = " and ".join(EVENT_TYPES)
             raise ApiError(400, f"event_types is a list of {known}.", "event_types", "invalid_value")
         row.event_types = " ".join(kinds)
-    row.name, row.updated_at = str(given.get("name", row.name))[:80], now()
+    if "name" in given:
+        if not isinstance(given["name"], str) or not 1 <= len(given["name"]) <= 80:
+            raise ApiError(400, "name must be a text of 1 to 80 characters.", "name", "invalid_value")
+        row.name = given["name"]
+    row.updated_at = now()
