@@ -10,10 +10,19 @@ from torch import Tensor
 
 from sorairo.config import DiTConfig
 from sorairo.models.attention import CrossAttention, KeysValues, SelfAttention, attend
-from sorairo.models.dit import DiT, Text, distinct_levels, level_features, pad_to_patches, picture_features
+from sorairo.models.dit import (
+    DiT,
+    Text,
+    distinct_levels,
+    level_features,
+    pad_to_patches,
+    picture_features,
+    with_patch,
+)
 from sorairo.models.rotary import rotary
 
 CONFIG = DiTConfig(depth=2, latent_channels=4)
+FINE = DiTConfig(depth=2, latent_channels=4, patch=1)
 FRAMES, ROWS, COLUMNS, TOKENS = 3, 4, 6, 5
 
 
@@ -49,11 +58,12 @@ def test_a_fresh_model_answers_exactly_zero(size: tuple[int, int, int]) -> None:
 
 
 def test_every_fresh_block_is_the_identity() -> None:
-    dit = DiT(CONFIG)
-    _, first = dit(latents(), levels(), text(), features_of=0)
-    _, last = dit(latents(), levels(), text(), features_of=CONFIG.depth - 1)
-    assert first.abs().max() > 0
-    assert torch.equal(first, last)
+    dit, came, left = DiT(CONFIG), [], []
+    dit.blocks[0].register_forward_pre_hook(lambda _, inputs: came.append(inputs[0]))
+    dit.blocks[-1].register_forward_hook(lambda _, inputs, output: left.append(output))
+    dit(latents(), levels(), text())
+    assert came[0].abs().max() > 0
+    assert torch.equal(came[0], left[0])
 
 
 def test_fresh_gates_and_head_can_learn() -> None:
@@ -200,17 +210,32 @@ def test_padding_repeats_the_edge() -> None:
     assert pad_to_patches(x, 1) is x
 
 
-def test_features_are_the_tokens_of_a_block() -> None:
-    velocity, tokens = trained()(latents(), levels(), text(), features_of=0)
-    assert velocity.shape == latents().shape
-    assert tokens.shape == (2, FRAMES, ROWS * COLUMNS // 4, CONFIG.width)
-
-
 def test_patch_one_is_the_fine_dial() -> None:
-    config = DiTConfig(depth=2, latent_channels=4, patch=1)
-    velocity, tokens = trained(config)(latents(), levels(), text(), features_of=1)
-    assert velocity.shape == latents().shape
-    assert tokens.shape[2] == ROWS * COLUMNS
+    dit, tokens = trained(FINE), []
+    dit.blocks[0].register_forward_hook(lambda _, inputs, output: tokens.append(output))
+    assert dit(latents(), levels(), text()).shape == latents().shape
+    assert tokens[0].shape == (2, FRAMES, ROWS * COLUMNS, CONFIG.width)
+
+
+def test_a_fine_model_starts_from_a_coarse_one() -> None:
+    """Where a patch is filled with one value, without attention to places, it is read alike and written as the mean."""
+    coarse, fine = trained(), DiT(FINE)
+    with torch.no_grad():
+        coarse.picture_in.weight.zero_()
+        for block in coarse.blocks:
+            block.self_attention.output.weight.zero_()
+    fine.load_state_dict(with_patch(coarse.state_dict(), CONFIG, FINE))
+    flat = latents()[..., :1, :1].expand(-1, -1, -1, ROWS, COLUMNS)
+    said, mean = fine(flat, levels(), text()), coarse(flat, levels(), text()).mean((-2, -1), keepdim=True)
+    torch.testing.assert_close(said, mean.expand_as(said))
+
+
+def test_the_same_patch_changes_no_weight_and_a_larger_one_is_refused() -> None:
+    weights = trained().state_dict()
+    same = with_patch(weights, CONFIG, CONFIG)
+    assert all(torch.equal(same[name], weights[name]) for name in weights)
+    with pytest.raises(ValueError, match="patch is 2; the start has 1"):
+        with_patch(trained(FINE).state_dict(), FINE, CONFIG)
 
 
 def test_half_precision_stays_close_and_keeps_the_answer_in_float32() -> None:

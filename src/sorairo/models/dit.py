@@ -8,11 +8,12 @@ Forcing, arXiv 2407.01392).
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from einops import rearrange
+from einops import rearrange, reduce
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
@@ -147,9 +148,8 @@ class DiT(nn.Module):
         noise_map: Float[Tensor, "b t h w"],
         text: Text | TextMemory,
         frame_offset: int = 0,
-        features_of: int | None = None,
-    ) -> Tensor | tuple[Tensor, Tensor]:
-        """Velocity [b c t h w], float32; with ``features_of`` also the tokens [b t s d] that leave that block.
+    ) -> Float[Tensor, "b c t h w"]:
+        """Velocity, float32.
 
         ``noise_map`` is constant inside each patch. ``frame_offset`` is the place of the first frame on the timeline.
         Training gives the ``Text`` itself, sampling its ``text_memory``.
@@ -165,25 +165,23 @@ class DiT(nn.Module):
         patches = rearrange(latents, "b c t (h p) (w q) -> b t (h w) (p q c)", p=patch, q=patch)
         x = (self.patches_in(patches) + self.picture_in(picture_features(times, rows, columns))).float()
         level = self.level_in(level_features(distinct_levels(levels.flatten(2))))
-        x, features = self._run_blocks(x, level, self._turns(times, rows, columns), memory, features_of)
+        x = self._run_blocks(x, level, self._turns(times, rows, columns), memory)
         patches = self.head(x, level).float()
         velocity = rearrange(patches, "b t (h w) (p q c) -> b c t (h p) (w q)", h=rows, p=patch, q=patch)
-        velocity = velocity[..., :height, :width]
-        return velocity if features is None else (velocity, features)
+        return velocity[..., :height, :width]
 
     def _run_blocks(
-        self, x: Tensor, level: Tensor, turns: Rotary, memory: TextMemory, features_of: int | None
-    ) -> tuple[Tensor, Tensor | None]:
-        features = None
+        self, x: Float[Tensor, "b t s d"], level: Tensor, turns: Rotary, memory: TextMemory
+    ) -> Float[Tensor, "b t s d"]:
         modulation = self.modulation(F.silu(level)).float().unflatten(-1, (6, -1))
         bias = memory.bias if memory.bias.shape[1] == 1 else memory.bias.repeat_interleave(x.shape[2], 1)
-        for index, (block, text) in enumerate(zip(self.blocks, memory.blocks, strict=True)):
+        for block, text in zip(self.blocks, memory.blocks, strict=True):
             x = block(x, modulation, turns, text, bias.unsqueeze(1))
-            features = x if index == features_of else features
-        return x, features
+        return x
 
     def _turns(self, times: Tensor, rows: int, columns: int) -> Rotary:
-        cells = torch.arange(max(rows, columns), device=times.device)
+        # Counted in two latents whatever the patch, so that weights of one size of patch can start those of another.
+        cells = torch.arange(max(rows, columns), device=times.device) * (self.config.patch / 2)
         return rotary(times, cells[:rows], cells[:columns], self.config.width // self.config.num_heads)
 
     def _blocks(self) -> list[Block]:
@@ -225,6 +223,30 @@ def picture_features(times: Tensor, rows: int, columns: int) -> Float[Tensor, "t
     place = torch.cat([place, angles.sin(), angles.cos()], dim=-1)
     first = (times == 0).to(place.dtype)[:, None, None].expand(-1, rows * columns, 1)
     return torch.cat([place.expand(len(times), -1, -1), first], dim=-1)
+
+
+def with_patch(weights: Mapping[str, Tensor], before: DiTConfig, after: DiTConfig) -> dict[str, Tensor]:
+    """Weights of a transformer with another patch, as a start for one with ``after.patch``, which divides it.
+
+    A small patch is read as if the whole large one were filled with it, and written as the large one's mean; all other
+    weights are the same, since positions do not depend on the patch. Compare Anagnostidis et al. 2025, FlexiDiT
+    (arXiv 2502.20126), who do so without changing the model's answers at first.
+
+    Raises:
+        ValueError: the patch is not a multiple of the new one.
+    """
+    if before.patch % after.patch:
+        raise ValueError(f"model.dit.patch is {after.patch}; the start has {before.patch}, which is no multiple of it")
+    axes = {"p": after.patch, "q": after.patch, "i": before.patch // after.patch, "j": before.patch // after.patch}
+    changed = dict(weights)
+    changed["patches_in.weight"] = reduce(
+        weights["patches_in.weight"], "d (i p j q c) -> d (p q c)", "sum", **axes, c=before.latent_channels
+    )
+    for name in ("head.output.weight", "head.output.bias"):
+        columns = weights[name].reshape(len(weights[name]), -1)
+        mean = reduce(columns, "(i p j q c) d -> (p q c) d", "mean", **axes, c=before.latent_channels)
+        changed[name] = mean.reshape(-1, *weights[name].shape[1:])
+    return changed
 
 
 def pad_to_patches(x: Tensor, patch: int) -> Tensor:

@@ -7,7 +7,7 @@ levels shifted by size (Esser et al. 2024).
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,9 +19,9 @@ from sorairo.config import DiTConfig
 from sorairo.data.latent_dataset import Batch, LatentDataset
 from sorairo.diffusion.flow import NoiseMap, flow_loss, interpolate, squared_error, velocity_target
 from sorairo.diffusion.training_maps import draw_training_map
-from sorairo.models.dit import DiT, Text
+from sorairo.models.dit import DiT, Text, with_patch
 from sorairo.models.precision import autocast, fast_bfloat16
-from sorairo.pipelines.cards import DIT_FILE, find_model
+from sorairo.pipelines.cards import DIT_FILE, find_model, load_config
 from sorairo.training import parallel
 from sorairo.training.journal import Journal, Noted, matmul_ceiling
 from sorairo.training.optimizers import MovingAverage, Optimizers
@@ -57,10 +57,10 @@ class DiTTrainer:
         self.schedule = self.recipe.dit.schedule
         self.model = DiT(self.recipe.model.dit).to(self.workers.device)
         if self.recipe.start:
-            load_into(self.model, find_model(self.recipe.start) / DIT_FILE)
+            self.model.load_state_dict(starting_weights(find_model(self.recipe.start), self.recipe.model.dit))
         if self.recipe.dit.compile:
             for block in self.model.blocks:
-                block.compile()
+                block.compile(dynamic=True)  # batches differ in size, length and caption
         parallel.shard(self.model, self.model.blocks, self.workers)
         optimizers = Optimizers(self.model, self.schedule, HEADS, self.recipe.bfloat16)
         average = MovingAverage(self.model, self.schedule.ema_decay)
@@ -144,6 +144,18 @@ class DiTTrainer:
         if self.workers.is_first:
             save_tensors(path, weights, {"step": step})
         return path
+
+
+def starting_weights(folder: Path, config: DiTConfig) -> dict[str, Tensor]:
+    """Weights of the model in ``folder``, whose patches may be larger, for a transformer of ``config``.
+
+    Raises:
+        ValueError: they do not fit; one line.
+    """
+    before = replace(config, patch=load_config(folder).dit.patch)
+    model = DiT(before)
+    load_into(model, folder / DIT_FILE)
+    return with_patch(model.state_dict(), before, config)
 
 
 def num_operations(config: DiTConfig, batch: Batch) -> float:

@@ -58,7 +58,7 @@ class VAETraining:
 class DiTTraining:
     """``object_weight``: how much more than empty ground a place counts that an object fills.
 
-    ``compile``: let torch.compile fuse the blocks; worth its minutes of waiting on an accelerator only.
+    ``compile``: let torch.compile fuse the blocks; worth its minute of waiting unless a training is short.
     """
 
     schedule: Schedule = field(default_factory=lambda: Schedule(steps=20000, decay_steps=4000))
