@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from sorairo.server.access import Service
+from sorairo.server.access import Pace, Service
 from sorairo.server.app import create_app
 from sorairo.server.database import open_installation
 from sorairo.server.settings import Settings
@@ -21,7 +21,7 @@ def description() -> str:
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(Path(folder))
         database = open_installation(settings.library_url)
-        service = Service(settings, database, Storage(settings.storage_url), {}, Tiers(), b"")
+        service = Service(settings, database, Storage(settings.storage_url), {}, Tiers(), b"", Pace(database))
         text = json.dumps(create_app(service).openapi(), indent=1, ensure_ascii=False) + "\n"
         database.writing.kw["bind"].dispose()
     return text

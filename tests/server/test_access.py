@@ -1,4 +1,4 @@
-"""Who may ask how often: a minute's worth at once, then one by one, each account for itself."""
+"""Who may ask how often: a minute's worth at once, then one by one, each account for itself, in all processes."""
 
 from __future__ import annotations
 
@@ -6,22 +6,32 @@ import threading
 import time
 
 import pytest
+from sqlalchemy import event
 from starlette.testclient import TestClient
-from tests.server.conftest import error_of, new_key
+from tests.server.conftest import both, error_of, new_key
 
-from sorairo.server.access import Pace, Service
+from sorairo.server.access import PARTS_OF_A_MINUTE, Pace, Service
 from sorairo.server.app import create_app
+from sorairo.server.database import Database
+from sorairo.server.tables import Account
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     moments = [1000.0]
-    monkeypatch.setattr(time, "monotonic", lambda: moments[0])
+    monkeypatch.setattr(time, "time", lambda: moments[0])
     return moments
 
 
-def test_a_minute_s_worth_at_once_then_one_by_one(clock: list[float]) -> None:
-    pace = Pace()
+@pytest.fixture
+def pace(database: Database) -> Pace:
+    with database.writing.begin() as session:
+        session.add_all(Account(id=name, name=name, tier="free") for name in ("alice", "bob"))
+    return Pace(database)
+
+
+@both
+def test_a_minute_s_worth_at_once_then_one_by_one(clock: list[float], pace: Pace) -> None:
     assert [pace.wait("alice", 6) for _ in range(6)] == [0.0] * 6
     assert pace.wait("alice", 6) == pytest.approx(10)
     assert pace.wait("alice", 6) == pytest.approx(10), "what is refused does not count"
@@ -34,25 +44,56 @@ def test_a_minute_s_worth_at_once_then_one_by_one(clock: list[float]) -> None:
 
 
 @pytest.mark.parametrize("requests", [1, 7, 600])
-def test_a_steady_pace_is_never_refused(clock: list[float], requests: int) -> None:
-    pace = Pace()
+def test_a_steady_pace_is_never_refused(clock: list[float], pace: Pace, requests: int) -> None:
     for _ in range(3 * requests):
         assert pace.wait("alice", requests) == 0.0
         clock[0] += 60 / requests
 
 
-def test_threads_together_get_no_more(clock: list[float]) -> None:
-    pace, granted = Pace(), []
+@both
+def test_processes_and_their_threads_together_get_no_more(clock: list[float], pace: Pace, database: Database) -> None:
+    granted: list[float] = []
 
-    def ask() -> None:
-        granted.extend(pace.wait("alice", 100) for _ in range(50))
+    def ask(own: Pace) -> None:
+        granted.extend(own.wait("alice", 100) for _ in range(50))
 
-    threads = [threading.Thread(target=ask) for _ in range(4)]
+    processes = [pace, Pace(database)]
+    threads = [threading.Thread(target=ask, args=(own,)) for own in processes * 2]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert (len(granted), granted.count(0.0)) == (200, 100)
+
+
+def test_few_requests_write_and_refused_ones_do_not(clock: list[float], pace: Pace, database: Database) -> None:
+    written: list[float] = []
+
+    def note(*_: object) -> None:
+        written.append(clock[0])
+
+    event.listen(Account, "before_update", note)
+    assert [pace.wait("alice", 600) for _ in range(600)] == [0.0] * 600
+    assert all(pace.wait("alice", 600) == pytest.approx(0.1) for _ in range(50))
+    event.remove(Account, "before_update", note)
+    assert len(written) == PARTS_OF_A_MINUTE
+
+
+def test_what_a_process_took_and_did_not_spend_is_lost_after_a_minute(
+    clock: list[float], pace: Pace, database: Database
+) -> None:
+    assert pace.wait("alice", 200) == 0.0, "10 are taken"
+    clock[0] += 61
+    other = Pace(database)
+    assert sum(pace.wait("alice", 200) == 0 or other.wait("alice", 200) == 0 for _ in range(400)) == 200
+
+
+def test_a_clock_that_was_set_back_locks_nobody_out(clock: list[float], pace: Pace, database: Database) -> None:
+    assert pace.wait("alice", 1) == 0.0
+    clock[0] -= 3600
+    assert pace.wait("alice", 1) == pytest.approx(60)
+    clock[0] += 60
+    assert Pace(database).wait("alice", 1) == 0.0
 
 
 def test_one_who_asks_too_often_is_told_when_to_come_back(service: Service) -> None:

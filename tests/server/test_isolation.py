@@ -16,7 +16,7 @@ from sorairo.server.access import Service
 from sorairo.server.keys import SCOPES
 
 PATHS: dict[str, Any] = json.loads((ROOT / "docs" / "openapi.json").read_text())["paths"]
-GLOBAL = ("{model}",)  # the same for everybody
+GLOBAL = ("{model}", "{name}")  # the same for everybody
 BY_NAME = [(method, path) for path, methods in PATHS.items() for method in methods if "{" in path]
 NAMELESS = ("x-request-id", "openai-processing-ms", "content-length")
 

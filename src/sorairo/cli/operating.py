@@ -22,6 +22,7 @@ _INSTALLATION = [
     click.option("--model", "models", multiple=True, help="Name or folder of a model; the first is the default."),
     click.option("--max-attempts", default=3, show_default=True, help="How often a video may kill its worker."),
     click.option("--private-webhooks", is_flag=True, help="Allow events to http and to private networks."),
+    click.option("--feeds", is_flag=True, help="Let owners show their clips to every account."),
 ]  # fmt: skip
 
 

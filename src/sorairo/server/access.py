@@ -18,30 +18,60 @@ from sorairo.server.errors import ApiError
 from sorairo.server.keys import Caller, authenticate, mark_used, read_pepper
 from sorairo.server.settings import Settings
 from sorairo.server.storage import Storage
+from sorairo.server.tables import Account
 from sorairo.server.tiers import Tier, Tiers, load_tiers
 
 COOKIE = "sorairo_key"
+PARTS_OF_A_MINUTE = 20
 _bearer = HTTPBearer(auto_error=False, description="An API key of this installation: sorairo keys create")
 
 
 class Pace:
-    """Requests of each account in this process, by the generic cell rate algorithm (ITU-T I.371): a minute's worth may
-    come at once."""
+    """Requests of each account in all processes, by the generic cell rate algorithm (ITU-T I.371): a minute's worth may
+    come at once.
 
-    def __init__(self) -> None:
-        self._due: dict[str, float] = {}
-        self._lock = threading.Lock()
+    The count is in the account's row. A process takes a twentieth of a minute's worth at a time and spends it from
+    memory, so that few requests write; what it has not spent after a minute is lost.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database, self._shares = database, dict[str, _Share]()
 
     def wait(self, account_id: str, requests: int) -> float:
         """Seconds until the account may ask again; 0: it may now, and that counts."""
-        with self._lock:
-            moment = time.monotonic()
-            due = max(self._due.get(account_id, 0.0), moment)
-            wait = due - moment - 60 + 60 / requests
-            if wait > 1e-6:  # more than rounding
-                return wait
-            self._due[account_id] = due + 60 / requests
+        share = self._shares.setdefault(account_id, _Share())
+        with share.lock:
+            moment = time.time()
+            if moment < share.closed_until <= moment + 60:
+                return share.closed_until - moment
+            if not share.left or not moment <= share.good_until <= moment + 60:
+                share.left, share.good_until = self._take(account_id, requests, moment)
+            if not share.left:
+                share.closed_until = share.good_until
+                return share.closed_until - moment
+            share.left -= 1
             return 0.0
+
+    def _take(self, account_id: str, requests: int, moment: float) -> tuple[int, float]:
+        """How many requests are this process's now, and until when; if none, until when there are none."""
+        with self._database.writing.begin() as session:
+            account = session.get_one(Account, account_id, with_for_update=True)
+            due = min(max(account.paced_until, moment), moment + 60)  # no clock that was set back locks anybody out
+            free = int((moment + 60 - due) * requests / 60 + 1e-6)  # more than rounding
+            taken = min(free, max(1, requests // PARTS_OF_A_MINUTE))
+            if taken or due < account.paced_until:
+                account.paced_until = due + taken * 60 / requests
+        return taken, moment + 60 if taken else due - 60 + 60 / requests
+
+
+@dataclass
+class _Share:
+    """What one process holds of an account's requests."""
+
+    left: int = 0
+    good_until: float = 0.0
+    closed_until: float = 0.0
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 @dataclass(frozen=True)
@@ -54,14 +84,14 @@ class Service:
     models: dict[str, str]
     tiers: Tiers
     pepper: bytes
-    pace: Pace = field(default_factory=Pace)
+    pace: Pace
 
     @classmethod
     def of(cls, settings: Settings, database: Database) -> Service:
         """Raises ValueError for a model, a tier or a storage that cannot be used."""
         storage, models = Storage(settings.storage_url), models_of(settings)
         tiers, pepper = load_tiers(settings.folder), read_pepper(settings.pepper_file)
-        return cls(settings, database, storage, models, tiers, pepper)
+        return cls(settings, database, storage, models, tiers, pepper, Pace(database))
 
     def tier(self, caller: Caller) -> Tier:
         return self.tiers.named(caller.tier)
@@ -111,6 +141,8 @@ def caller_with(scope: str) -> Callable[..., Caller]:
             raise ApiError(429, message, None, "rate_limit_exceeded", {"retry-after": str(wait)})
         if scope not in caller.scopes:
             raise ApiError(403, f"This key lacks the scope {scope!r}.", None, "missing_scope")
+        if caller.suspended and scope != "videos.read":
+            raise ApiError(403, caller.suspended, None, "account_suspended")
         return caller
 
     return allowed

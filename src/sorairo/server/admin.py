@@ -8,8 +8,8 @@ from fastapi import APIRouter, Depends
 from sqlalchemy import select
 
 from sorairo.server.access import Opened, caller_with
-from sorairo.server.audit import first_broken
-from sorairo.server.errors import ApiError, wrong_value
+from sorairo.server.audit import first_broken, record
+from sorairo.server.errors import ApiError, not_found, wrong_value
 from sorairo.server.fields import body, check_names
 from sorairo.server.keys import SCOPES, Caller, create_key, list_keys, open_account, revoke_key
 from sorairo.server.routes import Given
@@ -61,6 +61,20 @@ def remove_key(key_id: str, service: Opened, caller: Admin) -> dict[str, Any]:
     except ValueError as error:
         raise ApiError(404, str(error), "key_id", "key_not_found") from None
     return {"id": key_id, "object": "key.revoked"}
+
+
+@router.post("/videos/{video_id}", openapi_extra=body(("featured",)))
+def feature(video_id: str, given: Given, service: Opened, caller: Admin) -> dict[str, Any]:
+    """Takes a published video into the featured feed, or out of it."""
+    check_names(given, "featured")
+    chosen = given.get("featured") in (True, "true")
+    with service.database.writing.begin() as session:
+        row = session.scalar(select(VideoRow).where(VideoRow.id == video_id, VideoRow.publication == "published"))
+        if row is None or row.deleted_at:
+            raise not_found("video", video_id)
+        row.featured = chosen
+        record(session, caller.key_id, "video.featured", row.id, featured=int(chosen))
+    return {"id": video_id, "object": "feed.video", "featured": chosen}
 
 
 def _told(row: Any, names: tuple[str, ...]) -> dict[str, Any]:

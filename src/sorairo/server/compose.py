@@ -177,7 +177,7 @@ class Composer:
             raise _missing(name)
         if what.startswith("video_"):
             with self.service.database.reading() as session:
-                find(session, self.account_id, what, finished=True)
+                find(session, self.account_id, what, finished=True, published=self.service.settings.feeds)
             return self._copy(f"videos/{what}/{VARIANTS['video'][0]}")
         return self._copy(file_name(find_file(self.service, self.account_id, what)))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -19,10 +20,11 @@ from sqlalchemy import CursorResult, case, select, update
 from sorairo.pipelines import GenerationError, ModelBundle, RefusedError, load_bundle
 from sorairo.pipelines.generation import Generation
 from sorairo.pipelines.pictures import animation, write_pictures
-from sorairo.pipelines.policy import apply_policy, standard_context
+from sorairo.pipelines.policy import apply_policy, judge_public, standard_context
 from sorairo.pipelines.progress import Progress
 from sorairo.pipelines.request import Material, VideoRequest
 from sorairo.provenance.clip_store import ClipStore
+from sorairo.server import audit
 from sorairo.server.database import Database
 from sorairo.server.settings import Settings
 from sorairo.server.storage import VARIANTS, Storage
@@ -115,6 +117,44 @@ class Jobs:
         """This worker was told to go: that is nobody's failed attempt."""
         with suppress(StoppedError):
             self._write(video_id, attempts=VideoRow.attempts - 1)
+
+    def next_to_judge(self) -> str | None:
+        """A video that its owner wants to publish, now this worker's to judge. One that takes its worker down stays as
+        it is until the owner asks again."""
+        pending = (VideoRow.publication == "pending", VideoRow.deleted_at.is_(None))
+        with self.database.reading() as session:
+            video_id = session.scalar(select(VideoRow.id).where(*pending).limit(1))
+        if video_id is None or not self._decide(video_id, "pending", publication="judging"):
+            return None
+        return video_id
+
+    def judge(self, video_id: str) -> None:
+        """Publishes a finished video, or tells its owner what the policy for what everybody sees says against it."""
+        with self.database.reading() as session:
+            row = session.scalars(select(VideoRow).where(VideoRow.id == video_id)).one()
+        reason, name = FAILED["message"], VARIANTS["video"][0]
+        try:
+            request = VideoRequest.from_json(row.request)
+            with tempfile.TemporaryDirectory(prefix="sorairo-") as folder:
+                clip = self.storage.fetch(f"videos/{video_id}/{name}", Path(folder) / name)
+                judge_public(request, row.title, clip, self._bundle(request.model).text_encoder)
+        except RefusedError as error:
+            reason = str(error)
+        except Exception:
+            log.exception("%s is not judged", video_id)
+        else:
+            reason = ""
+        result = "refused" if reason else "published"
+        self._decide(video_id, "judging", publication=result, publication_reason=reason, published_at=now())
+
+    def _decide(self, video_id: str, before: str, **values: Any) -> bool:
+        """Whether it was as it was ``before``: its owner may have thought better of it."""
+        known = (VideoRow.id == video_id, VideoRow.publication == before, VideoRow.deleted_at.is_(None))
+        with self.database.writing.begin() as session:
+            decided = cast(CursorResult[Any], session.execute(update(VideoRow).where(*known).values(**values)))
+            if decided.rowcount and before == "judging":
+                audit.record(session, self.executor, "video.publication", video_id, publication=values["publication"])
+        return bool(decided.rowcount)
 
     def _check(self, video_id: str) -> None:
         """The texts as the policy leaves them are what the later steps find."""

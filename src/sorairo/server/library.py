@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from sorairo.pipelines.request import VideoRequest
@@ -19,6 +19,7 @@ from sorairo.server.tables import Account, VideoRow, new_id, now
 from sorairo.server.tiers import Tier, check, price
 
 _LIVE = VideoRow.deleted_at.is_(None)
+_PUBLISHED = VideoRow.publication == "published"
 
 
 @dataclass(frozen=True)
@@ -87,9 +88,13 @@ def repeated(session: Session, caller: Caller, repeat: Repeat) -> VideoRow | Non
     return find(session, caller.account_id, row.id) if row else None
 
 
-def find(session: Session, account_id: str, video_id: str, finished: bool = False) -> VideoRow:
-    """Raises ApiError 404, the same for unknown, deleted and another's; and for one not finished where it must be."""
-    row = session.scalar(_of(account_id).where(VideoRow.id == video_id))
+def find(
+    session: Session, account_id: str, video_id: str, finished: bool = False, published: bool = False
+) -> VideoRow:  # fmt: skip
+    """Raises ApiError 404, the same for unknown, deleted and another's, but for what that one ``published``; and for
+    one not finished where it must be."""
+    seen = _LIVE & or_(VideoRow.account_id == account_id, _PUBLISHED) if published else _own(account_id)
+    row = session.scalar(select(VideoRow).where(VideoRow.id == video_id, seen))
     if row is None:
         raise not_found("video", video_id)
     if finished and row.status != "completed":  # on any other code clients would ask again
@@ -101,7 +106,7 @@ def page(
     session: Session, account_id: str, after: str | None, limit: int, order: str, *such: ColumnElement[bool]
 ) -> tuple[list[VideoRow], bool]:
     """Videos after the one with that id, and whether there are more. Raises ApiError 404 for an unknown cursor."""
-    query = _of(account_id).where(*such)
+    query = select(VideoRow).where(_own(account_id), *such)
     if after is not None:
         cursor = find(session, account_id, after).position
         query = query.where(VideoRow.position < cursor if order == "desc" else VideoRow.position > cursor)
@@ -162,8 +167,28 @@ def all_accounts(session: Session) -> list[tuple[Account, int, int]]:
     return [(one, numbers.get(one.id, 0), credits_used(session, one.id)) for one in accounts]
 
 
-def _of(account_id: str) -> Select[VideoRow]:
-    return select(VideoRow).where(VideoRow.account_id == account_id, _LIVE)
+def feed(session: Session, featured: bool, after: str | None, limit: int) -> tuple[list[tuple[VideoRow, str]], bool]:
+    """Published videos with their authors' names, the latest first, and whether there are more."""
+    place = tuple_(VideoRow.published_at, VideoRow.position)
+    such = _LIVE, _PUBLISHED, VideoRow.featured.in_({featured, True})
+    query = select(VideoRow, Account.name).join(Account).where(*such)
+    if after is not None:
+        cursor = find(session, "", after, published=True)
+        query = query.where(place < (cursor.published_at, cursor.position))
+    query = query.order_by(VideoRow.published_at.desc(), VideoRow.position.desc()).limit(limit + 1)
+    rows = [(row, name) for row, name in session.execute(query)]
+    return rows[:limit], len(rows) > limit
+
+
+def publish(session: Session, caller: Caller, row: VideoRow, shown: bool) -> None:
+    """Its owner wants a finished video seen by all, and a worker judges it first; or not any more, from now on."""
+    row.publication, row.publication_reason = "pending" if shown else "private", ""
+    row.published_at, row.featured = None, False
+    audit.record(session, caller.key_id, "video.publication", row.id, publication=row.publication)
+
+
+def _own(account_id: str) -> ColumnElement[bool]:
+    return and_(VideoRow.account_id == account_id, _LIVE)
 
 
 def _check_quota(session: Session, account_id: str, tier: Tier, cost: int) -> None:

@@ -178,7 +178,7 @@ def download_video(
 ) -> Response:  # fmt: skip
     """The signed clip, or a picture of it; whole, or the range that a player asks for."""
     with service.database.reading() as session:
-        find(session, caller.account_id, video_id, finished=True)
+        row = find(session, caller.account_id, video_id, finished=True, published=service.settings.feeds)
     name, kind = VARIANTS[variant]
     path = f"videos/{video_id}/{name}"
     size = service.storage.size(path)
@@ -186,7 +186,8 @@ def download_video(
     headers = {
         "accept-ranges": "bytes",
         "content-length": str(stop - start),
-        "cache-control": "private, max-age=3600",  # a finished clip never changes
+        # A finished clip never changes, but what another published may be taken back.
+        "cache-control": "private, max-age=3600" if row.account_id == caller.account_id else "private, no-store",
         "content-disposition": f'attachment; filename="{video_id}{Path(name).suffix}"',
     }
     if wanted:

@@ -26,7 +26,8 @@ class VideoError(BaseModel):
 
 
 class Video(BaseModel):
-    """OpenAI's 13 keys, then ours: tool, stage, seconds left, place in the queue, price, and what the owner noted."""
+    """OpenAI's 13 keys, then ours: tool, stage, seconds left, place in the queue, price, the owner's notes, and whether
+    others see it."""
 
     id: str
     object: Literal["video"] = "video"
@@ -49,6 +50,32 @@ class Video(BaseModel):
     title: str
     folder: str
     favourite: bool
+    publication: Literal["private", "pending", "judging", "published", "refused"]
+    publication_reason: str
+
+
+class FeedVideo(BaseModel):
+    """A published clip as every account sees it; ``author``: the account's name."""
+
+    id: str
+    object: Literal["feed.video"] = "feed.video"
+    author: str
+    title: str
+    prompt: str
+    tool: str
+    model: str
+    size: str
+    seconds: str
+    published_at: int
+    featured: bool
+
+
+class FeedList(BaseModel):
+    object: Literal["list"] = "list"
+    data: list[FeedVideo]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
 
 
 class VideoList(BaseModel):

@@ -74,4 +74,4 @@ def retrieve_account(service: Opened, caller: Reader) -> dict[str, Any]:
     limits = {**vars(tier), "pixel_seconds_per_credit": PIXEL_SECONDS_PER_CREDIT}
     own = {"id": account.id, "object": "account", "name": account.name, "tier": account.tier, "limits": limits}
     known = {"folders": folders, "styles": load_styles(), "scopes": sorted(caller.scopes)}
-    return own | known | {"credits_left": tier.credits - used}
+    return own | known | {"credits_left": tier.credits - used, "feeds": service.settings.feeds}

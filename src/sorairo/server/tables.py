@@ -30,13 +30,15 @@ class Table(DeclarativeBase):
 
 
 class Account(Table):
-    """Who owns videos and pays for them; its tier says how many."""
+    """Who owns videos and pays for them; its tier says how many. ``paced_until``: when the requests that web processes
+    took for it are over, at its tier's pace."""
 
     __tablename__ = "accounts"
     id: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
     tier: Mapped[str]
     created_at: Mapped[int] = mapped_column(default=now)
+    paced_until: Mapped[float] = mapped_column(default=0.0)
 
 
 class ApiKey(Table):
@@ -63,7 +65,8 @@ class VideoRow(Table):
 
     request: the VideoRequest as JSON. sent_key, sent_digest: the caller's Idempotency-Key, and what came with it.
     priority: higher first; concurrent: of this account at once. credits: its price, unless it fails. executor: the
-    worker that has it; attempts: how often the step it is in was begun.
+    worker that has it; attempts: how often the step it is in was begun. publication: private, pending, judging,
+    published or refused; featured: whether the operator chose it for everybody.
     """
 
     __tablename__ = "videos"
@@ -71,6 +74,7 @@ class VideoRow(Table):
         UniqueConstraint("account_id", "sent_key"),
         Index("videos_of_account", "account_id", "position"),
         Index("videos_by_status", "status"),
+        Index("videos_by_publication", "publication", "published_at"),
     )
     position: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     id: Mapped[str] = mapped_column(unique=True)
@@ -102,6 +106,10 @@ class VideoRow(Table):
     title: Mapped[str] = mapped_column(default="")
     folder: Mapped[str] = mapped_column(default="")
     favourite: Mapped[bool] = mapped_column(default=False)
+    publication: Mapped[str] = mapped_column(default="private")
+    publication_reason: Mapped[str] = mapped_column(String, default="")
+    published_at: Mapped[int | None]
+    featured: Mapped[bool] = mapped_column(default=False)
 
 
 class FileRow(Table):

@@ -16,7 +16,7 @@ PIXEL_SECONDS_PER_CREDIT = 480 * 480 * 5 / 20
 @dataclass(frozen=True)
 class Tier:
     """Limits of an account; ``priority``: higher is served first; ``credits`` in a calendar month (UTC); ``variations``
-    at once; ``requests`` in a minute, of any kind, at each web process; ``visible_mark``: whether clips show it;
+    at once; ``requests`` in a minute, of any kind; ``visible_mark``: whether clips show it;
     ``people``: whether pictures of people may be used, with consent."""
 
     concurrent: int

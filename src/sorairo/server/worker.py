@@ -43,6 +43,7 @@ class Worker:
         self.settings, self.database = settings, open_installation(settings.library_url)
         self.jobs = Jobs(settings, self.database, self.executor)
         self._stopping, self._woken, self._active = False, threading.Event(), set[str]()
+        self._running = threading.Lock()
         self._make, self._deliver = self._workflows()
 
     def run(self, parent: int | None = None) -> None:
@@ -56,6 +57,9 @@ class Worker:
                 beaten = time.monotonic()
                 self._beat()
                 self._rescue()
+            if not self._active and (video_id := self.jobs.next_to_judge()):
+                self._active.add(video_id)
+                threading.Thread(target=self._judge, args=(video_id,), daemon=True).start()
             if not self._active and (video_id := self._claim()):
                 self._active.add(video_id)
                 with SetWorkflowID(video_id):
@@ -76,11 +80,10 @@ class Worker:
         config = DBOSConfig(name="sorairo", system_database_url=self.settings.jobs_url, executor_id=self.executor,
                             application_version="1", log_level="WARNING")  # fmt: skip
         DBOS(config=config)
-        running = threading.Lock()
 
         @DBOS.workflow(name="make_video")
         def make(video_id: str) -> None:
-            with running:  # one at a time, also of those that DBOS brings back
+            with self._running:  # one at a time, also of those that DBOS brings back
                 self._active.add(video_id)
                 try:
                     self._make_video(video_id)
@@ -106,6 +109,12 @@ class Worker:
         for endpoint_id, kind, at in DBOS.run_step({"name": "announce"}, self._receivers, video_id):
             with SetWorkflowID(f"{video_id} {kind} {endpoint_id}"):
                 DBOS.start_workflow(self._deliver, endpoint_id, kind, video_id, at)
+
+    def _judge(self, video_id: str) -> None:
+        with self._running:
+            self.jobs.judge(video_id)
+        self._active.discard(video_id)
+        self._woken.set()
 
     def _receivers(self, video_id: str) -> list[tuple[str, str, int]]:
         """Endpoint, event and time for each address that is told what became of a video."""
