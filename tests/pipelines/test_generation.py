@@ -13,7 +13,7 @@ from torch import Tensor
 
 from sorairo.media import read_video
 from sorairo.pipelines import GenerationError, ModelBundle, Progress, VideoRequest, generate, load_bundle
-from sorairo.pipelines.generation import LATENTS_PER_CHUNK, decoded_frames
+from sorairo.pipelines.generation import LATENTS_PER_CHUNK, Generation, decoded_frames
 from sorairo.pipelines.progress import STAGES, StageClock, silent
 from sorairo.pipelines.sampling import guided_velocity, sample
 from sorairo.provenance import home_folder, verify
@@ -165,6 +165,30 @@ def test_latents_outlive_a_failure_and_give_the_same_clip(bundle: ModelBundle, t
     resumed = generate(whole.request, tmp_path / "a.mp4", watcher, bundle=bundle)
     assert "sampling" not in watcher.stages()
     assert np.array_equal(read_video(resumed.path)[0], read_video(whole.path)[0])
+
+
+def test_finished_windows_outlive_a_process_that_was_killed(bundle: ModelBundle, tmp_path: Path) -> None:
+    """Windows of two steps; two attempts die in the first step of the second and of the third."""
+    request = replace(REQUEST, seconds=12.0, num_inference_steps=2)
+    (whole,) = Generation(request, tmp_path / "whole", bundle).sample()
+    done: list[int] = []
+
+    def attempt(fatal: int) -> list[Tensor]:
+        def watch(progress: Progress) -> None:
+            if progress.stage == "sampling" and progress.done:
+                done.append(progress.done)
+            if progress.stage == "sampling" and progress.done == fatal:
+                raise StoppedError
+
+        return Generation(request, tmp_path / "again", bundle, watch).sample()
+
+    for fatal in (3, 5):
+        with pytest.raises(StoppedError):
+            attempt(fatal)
+    (again,) = attempt(-1)
+    assert torch.equal(whole, again)
+    assert done == [1, 2, 3, 3, 4, 5, *range(5, max(done) + 1)]
+    assert max(done) >= 8
 
 
 def test_broken_latents_are_sampled_again(bundle: ModelBundle, tmp_path: Path) -> None:

@@ -131,12 +131,15 @@ class Generation:
         with suppress(ValueError):
             tensors = load_tensors(self.latents_file)[0]
             return [tensors[f"shot.{number}"] for number in range(len(self.shots))]
-        latents = [
-            sample([shot.request], self.bundle, self.clock, timeline)
-            for shot, timeline in zip(self.shots, self.timelines, strict=True)
-        ]
         self.folder.mkdir(parents=True, exist_ok=True)
+        unfinished = [self.folder / f"shot-{number}.safetensors" for number in range(len(self.shots))]
+        latents = [
+            sample([shot.request], self.bundle, self.clock, timeline, kept)
+            for shot, timeline, kept in zip(self.shots, self.timelines, unfinished, strict=True)
+        ]
         save_tensors(self.latents_file, {f"shot.{n}": shot for n, shot in enumerate(latents)}, {})
+        for kept in unfinished:
+            kept.unlink(missing_ok=True)
         return latents
 
     def decode(self) -> Path:

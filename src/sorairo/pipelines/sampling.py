@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import torch
 from einops import rearrange
 from torch import Tensor
 
+from sorairo.checkpoint import load_tensors, save_tensors
 from sorairo.diffusion.flow import interpolate
 from sorairo.diffusion.guidance import Velocity, classifier_free
 from sorairo.diffusion.samplers import SAMPLERS, Step, initial_noise
@@ -31,12 +34,17 @@ class GenerationError(RuntimeError):
 
 
 def sample(
-    requests: Sequence[VideoRequest], bundle: ModelBundle, clock: StageClock, timeline: Timeline | None = None
+    requests: Sequence[VideoRequest],
+    bundle: ModelBundle,
+    clock: StageClock,
+    timeline: Timeline | None = None,
+    unfinished: Path | None = None,
 ) -> Tensor:
     """Latents [b c t h w] of requests that differ only in their prompts and seeds. Scenes do not cut here.
 
     Each starts from the same noise whatever the batch; its result then agrees to the last bits of the arithmetic.
-    Longer clips than the model was trained on are made in windows, each knowing the end of the one before.
+    Longer clips than the model was trained on are made in windows, each knowing the end of the one before; those that
+    are finished are kept in the file ``unfinished``, and an earlier attempt's are not sampled again.
     """
     first = requests[0]
     assert all(
@@ -48,11 +56,18 @@ def sample(
         latents = timeline.latents(bundle.video_vae).repeat(len(requests), 1, 1, 1, 1)
         start_map = timeline.start_map(bundle.config.dit.patch)
     windows = plan_windows((start_map.amax(dim=(0, 2, 3)) == 0).tolist(), WINDOW, CONTEXT)
-    steps = first.num_inference_steps
+    steps, finished = first.num_inference_steps, 0
+    if unfinished:
+        with suppress(ValueError):
+            kept, told = load_tensors(unfinished)
+            latents, finished = kept["latents"], told["windows"]
     with clock.stage("sampling", max(1, steps * len(windows))) as advance:
         for number, window in enumerate(windows):
-            on_step = partial(_watch, advance, number * steps, bundle, first)
-            latents[:, :, window] = _follow(requests, bundle, latents[:, :, window], start_map, window, on_step)
+            if number >= finished:
+                on_step = partial(_watch, advance, number * steps, bundle, first)
+                latents[:, :, window] = _follow(requests, bundle, latents[:, :, window], start_map, window, on_step)
+                if unfinished:
+                    save_tensors(unfinished, {"latents": latents}, {"windows": number + 1})
             start_map[:, window] = 0
     return latents[:, :, : first.shape.latent.num_frames]
 
