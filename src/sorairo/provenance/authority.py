@@ -19,6 +19,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
+from sorairo.provenance.signer import Signing, load_signing
+
 CLAIM_SIGNING = ObjectIdentifier("1.3.6.1.4.1.62558.2.1")  # c2pa-kp-claimSigning
 EMAIL_PROTECTION = ExtendedKeyUsageOID.EMAIL_PROTECTION  # what readers older than claimSigning ask for
 
@@ -32,13 +34,15 @@ _OTHER_USAGES = ("key_encipherment", "data_encipherment", "key_agreement", "enci
 
 @dataclass(frozen=True)
 class Authority:
-    """What signing and verifying need, as PEM text. `chain` starts with the signing certificate, without the root."""
+    """What signing and verifying need, as PEM text. `chain` starts with the signing certificate, without the root;
+    `key` is empty where `signing` names a program that has it."""
 
     folder: Path
     chain: str
     key: str = field(repr=False)
     anchors: str = field(repr=False)
     expires: datetime
+    signing: Signing = field(default_factory=Signing)
 
 
 def home_folder() -> Path:
@@ -77,15 +81,17 @@ def open_authority(home: Path | None = None) -> Authority:
     folder = home / "authority"
     if not folder.exists():
         create_authority(folder)
+    signing = load_signing(folder)
     try:
-        chain, key = ((folder / name).read_text() for name in ("chain.pem", "key.pem"))
+        chain = (folder / "chain.pem").read_text()
+        key = "" if signing.command else (folder / "key.pem").read_text()
         leaf = x509.load_pem_x509_certificates(chain.encode())[0]
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:
         advice = "put the file back, or move the folder away to have a new authority made"
         raise ValueError(f"the signing authority in {folder} is broken ({error}): {advice}") from error
-    if os.name == "posix" and (folder / "key.pem").stat().st_mode & 0o077:
+    if key and os.name == "posix" and (folder / "key.pem").stat().st_mode & 0o077:
         raise ValueError(f"{folder / 'key.pem'} can be read by others; run: chmod 600 '{folder / 'key.pem'}'")
-    return Authority(folder, chain, key, trust_anchors(home), leaf.not_valid_after_utc)
+    return Authority(folder, chain, key, trust_anchors(home), leaf.not_valid_after_utc, signing)
 
 
 def create_authority(folder: Path, *, now: datetime | None = None, leaf_life: timedelta = LEAF_LIFE) -> None:

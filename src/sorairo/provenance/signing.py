@@ -1,7 +1,8 @@
 """Writing a signed copy of a clip.
 
-Never writes a copy whose signature does not verify as trusted, never leaves a part of one, and never asks the network:
-there is no time stamp from elsewhere, so a signature lasts as long as the signer's certificate.
+Never writes a copy whose signature does not verify as trusted, and never leaves a part of one. Asks the network for a
+time stamp only where the authority's `signing.toml` names who gives one; without one a signature lasts as long as the
+signer's certificate.
 """
 
 import io
@@ -9,11 +10,12 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
-from c2pa import Builder, C2paError, C2paSignerInfo, Signer  # type: ignore[import-untyped]
+from c2pa import Builder, C2paError  # type: ignore[import-untyped]
 
 from sorairo.media import new_file
 from sorairo.provenance.authority import Authority, open_authority
 from sorairo.provenance.manifest import Ingredient, Manifest
+from sorairo.provenance.signer import OpenSigner
 from sorairo.provenance.verification import Verdict, judge, media_type, offline_context, one_line
 
 
@@ -49,20 +51,20 @@ def _embed(source: Path, kind: str, manifest: Manifest, now: datetime, authority
     """The signed file in memory (a clip is a few megabytes): what is written is then just what was verified."""
     signed = io.BytesIO()
     definition = json.dumps(manifest.to_c2pa(kind, now))
-    keys = C2paSignerInfo(
-        alg=b"es256", sign_cert=authority.chain.encode(), private_key=authority.key.encode(), ta_url=None
-    )
+    opened: OpenSigner | None = None
     try:
+        opened = OpenSigner(authority.chain, authority.key, authority.signing)
         with (
             open(source, "rb") as file,
-            Signer.from_info(keys) as signer,
+            opened.signer as signer,
             Builder(definition, context=offline_context(authority.anchors)) as builder,
         ):
             for name, ingredient in manifest.ingredient_names.items():
                 _add(builder, name, ingredient)
             builder.sign(signer, kind, file, signed)
     except C2paError as error:
-        raise SigningError(f"{source} cannot be signed: {one_line(error)}") from error
+        failure = opened.failure if opened else ""
+        raise SigningError(f"{source} cannot be signed: {failure or one_line(error)}") from error
     signed.seek(0)
     return signed
 
