@@ -7,7 +7,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 NODE_MODULES := { [ node_modules/.package-lock.json -nt package-lock.json ] || npm install --no-save --no-audit --no-fund --silent; }
 
-.PHONY: setup demo test check gallery world train bench safety-report studio
+.PHONY: setup demo test check gallery world train bench recaption-study safety-report studio
 .DEFAULT_GOAL := demo
 
 setup: $(STAMP)  ## .venv with everything in it
@@ -58,6 +58,9 @@ world: setup  ## a simulated clip with its caption
 
 train: setup  ## the shipped model, from nothing; go on with the same command
 	$(BIN)/sorairo train $(RECIPE)
+
+recaption-study: setup  ## three trainings on tags, our captions and exact ones, after `make train`; hours (docs/captioning.md)
+	$(BIN)/python bench/recaption_study.py runs/$(basename $(notdir $(RECIPE)))/latents
 
 safety-report: setup  ## what the prompt policy finds in held-out prompts; trains nothing
 	$(BIN)/python -m sorairo.safety.report weights/policy

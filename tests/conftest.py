@@ -6,6 +6,8 @@ that what a file's tests share is made once.
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -71,6 +73,26 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_tensors(folder / "video_vae.safetensors", VideoVAE(TINY.video_vae).half().state_dict(), {})
     save_tensors(folder / "dit.safetensors", dit.half().state_dict(), {})
     write_bundle(folder, TINY, {"steps": 0}, summary="It knows balls and cubes.")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_captioner(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a captioner that fits the tiny model's latents and writes random words."""
+    from sorairo.checkpoint import save_tensors
+    from sorairo.models.captioner import Captioner, CaptionerConfig
+    from sorairo.models.vocabulary import Vocabulary
+
+    folder, words = tmp_path_factory.mktemp("captioners") / "tiny", Vocabulary.of(["a red ball rolls left."])
+    folder.mkdir()
+    torch.manual_seed(0)
+    model = Captioner(CaptionerConfig(latent_channels=4, width=24, depth=1, writer_depth=1, num_heads=2), len(words))
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    torch.nn.init.constant_(model.next_word[1].bias[:7], -2.0)  # words before marks
+    save_tensors(folder / "captioner.safetensors", model.half().state_dict(), {})
+    settings = {"model": asdict(model.config), "words": " ".join(words.words)}
+    (folder / "captioner.json").write_text(json.dumps(settings))
     return folder
 
 

@@ -1,14 +1,19 @@
-"""The commands of bench/ that print numbers of the autoencoder and of guidance, on tiny models."""
+"""The commands of bench/ that print numbers of the autoencoder, of guidance and of captions, on tiny models."""
 
 from __future__ import annotations
 
 import importlib.util
+import json
+import sys
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
+import torch
 
+from sorairo.checkpoint import save_tensors
+from sorairo.data.world_frames import WorldDataConfig
 from sorairo.evals.detector import Detector
 from sorairo.media import write_mp4
 from sorairo.pipelines.bundle import load_bundle
@@ -22,6 +27,7 @@ def loaded(name: str) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look there
     spec.loader.exec_module(module)
     return module
 
@@ -79,3 +85,37 @@ def test_guidance_is_swept_on_the_same_prompts(tiny_model: Path, detector: Detec
     assert text[0].startswith("| guidance | ")
     assert [line.split(" | ")[0] for line in text[2:]] == ["| 1", "| 4"]
     assert all(line.count("|") == text[0].count("|") for line in text)
+
+
+def test_the_study_of_captions_in_its_smallest_form(
+    tiny_model: Path, tiny_captioner: Path, detector: Detector, tmp_path: Path
+) -> None:
+    """Three trainings of two steps on four clips, scored on two prompts."""
+    from sorairo.pipelines.captions import BuiltInWriter, load_captioner
+
+    study, data = loaded("recaption_study"), WorldDataConfig(4, num_frames=5, sizes=("48x32",))
+    tensors = {f"latents.{n:04d}": torch.randn(4, 2, 2, 3).half() for n in range(16)}
+    covers = {f"cover.{n:04d}": torch.zeros(2, 2, 3).half() for n in range(16)}
+    save_tensors(tmp_path / "a-00000000-4.safetensors", tensors | covers, {})
+    bundle = load_bundle(str(tiny_model))
+    writer = BuiltInWriter(*load_captioner(str(tiny_captioner)), bundle.video_vae)
+    clips = study.read_clips([tmp_path / "a-00000000-4.safetensors"], 4, writer, data)
+    assert {len(texts) for texts in clips.texts.values()} == {4}
+    like = study.VideoRequest("each", width=48, height=32, seconds=0.5, num_inference_steps=1)
+    scores = study.run_study(study.Study(tmp_path, bundle, 2, 2, depth=2, tokens_per_batch=24, like=like), clips)
+    assert list(scores) == ["tags", "captioner 95 %", "exact 95 %"]
+    assert all(0 <= low <= share <= high <= 1 for share, low, high in (rows["all"] for rows in scores.values()))
+    assert json.loads((tmp_path / "study.json").read_text())["clips"] == 4
+    assert (tmp_path / "study.svg").read_text().count("<rect") >= 3
+    assert (tmp_path / "study.md").read_text().count("\n") == 5
+
+
+def test_an_arm_reads_its_share_of_captions() -> None:
+    study = loaded("recaption_study")
+    latents, cover = [torch.zeros(4, 2, 2, 3)] * 2, [torch.zeros(2, 2, 3)] * 2
+    main, tags, empty = ([torch.full((1, 384), value)] * 2 for value in (1.0, 2.0, 0.0))
+    data = study.StudyData(latents, cover, main, tags, empty[0], 0.8, tokens=12 * 50)
+    values = torch.cat([data.draw(step).states[:, 0, 0] for step in range(40)])
+    assert (values == 0).float().mean().item() == pytest.approx(0.1, abs=0.03)
+    assert (values == 2).float().mean().item() == pytest.approx(0.9 * 0.2, abs=0.04)
+    assert torch.equal(data.draw(3).states, data.draw(3).states)

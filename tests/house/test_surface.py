@@ -20,11 +20,14 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 COMMANDS = {
-    "accounts", "animate", "audit", "blend", "cinemagraph", "connect", "eval", "extend", "generate", "image", "inpaint",
-    "keys", "loop", "models", "outpaint", "policy", "recut", "remix", "reproduce", "serve", "storyboard", "tiers",
-    "train", "vary", "verify", "whence", "worker", "world",
+    "accounts", "animate", "audit", "blend", "caption", "cinemagraph", "connect", "eval", "expand", "extend",
+    "generate", "image", "inpaint", "keys", "loop", "models", "outpaint", "policy", "recut", "remix", "reproduce",
+    "serve", "storyboard", "tiers", "train", "vary", "verify", "whence", "worker", "world",
 }  # fmt: skip
-TARGETS = {"bench", "check", "demo", "gallery", "safety-report", "setup", "studio", "test", "train", "world"}
+TARGETS = {
+    "bench", "check", "demo", "gallery", "recaption-study", "safety-report", "setup", "studio", "test", "train",
+    "world",
+}  # fmt: skip
 PUBLIC = {
     "sorairo.pipelines": {
         "Clip", "Generation", "GenerationError", "ModelBundle", "ModelCard", "Progress", "RefusedError", "VideoRequest",

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import sorairo
+from sorairo.cli.describing import DESCRIBING
 from sorairo.cli.finding import whence
 from sorairo.cli.making import DEFAULTS, FILE, MAKING
 from sorairo.cli.operating import COMMANDS as SERVING
@@ -50,7 +51,7 @@ def commands() -> None:
     """Sorairo: type a sentence, get a short, signed video."""
 
 
-for command in (*MAKING, reproduce, vary, policy, whence, *SERVING):
+for command in (*MAKING, reproduce, vary, policy, whence, *DESCRIBING, *SERVING):
     commands.add_command(command)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from sorairo.cli.terminal import progress_bars
+from sorairo.cli.terminal import note, progress_bars
 from sorairo.pipelines.request import VideoRequest
 from sorairo.pipelines.styles import dressed
 from sorairo.pipelines.vocabulary import words_of
@@ -89,7 +89,7 @@ class Output:
 
     def named(self, request: VideoRequest) -> Path:
         """A name such as a-red-ball-rolls-to-the-0.mp4, in the current folder."""
-        words = words_of(request.prompt)[:6]
+        words = words_of(request.user_prompt or request.prompt)[:6]
         first = [] if self.command == "generate" else [self.command]
         return Path("-".join([*first, *words, str(request.seed)])[:80] + (".png" if request.still else ".mp4"))
 
@@ -120,11 +120,22 @@ def command(*options: Any) -> Callable[[Callable[..., None]], Callable[..., None
     return register
 
 
-@command(PROMPT, SIZE, seconds_option(DEFAULTS["seconds"], "Length."), NUMBER)
-def generate(prompt: str, size: str, num_variations: int, settings: Any, output: Output, seconds: float) -> None:
+@command(
+    PROMPT, SIZE, seconds_option(DEFAULTS["seconds"], "Length."), NUMBER,
+    click.option("--expand/--no-expand", default=False, show_default=True, help="Tell the prompt in full first."),
+)  # fmt: skip
+def generate(
+    prompt: str, size: str, num_variations: int, expand: bool, settings: Any, output: Output, seconds: float
+) -> None:
     """Make a clip from PROMPT and sign it."""
     width, height = parse_size(size)
     request = VideoRequest(prompt, width=width, height=height, seconds=seconds, **settings)
+    if expand:
+        from sorairo.pipelines.expansion import expanded, load_expander
+
+        made = load_expander().expand(prompt)
+        note(f"{made.note}: {made.text}")
+        request = expanded(request, made)
     if num_variations == 1:
         output.write(request)
         return

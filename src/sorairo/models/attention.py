@@ -38,7 +38,7 @@ class KeysValues(NamedTuple):
 
 
 class SelfAttention(nn.Module):
-    """Every token attends to every token, with rotary positions."""
+    """Every token attends to every token, or to those that ``bias`` lets it see, with rotary positions."""
 
     def __init__(self, width: int, num_heads: int) -> None:
         super().__init__()
@@ -48,11 +48,11 @@ class SelfAttention(nn.Module):
         self.key_norm = HeadNorm(width // num_heads)
         self.output = nn.Linear(width, width)
 
-    def forward(self, x: Float[Tensor, "b n d"], turns: Rotary) -> Float[Tensor, "b n d"]:
+    def forward(self, x: Float[Tensor, "b n d"], turns: Rotary, bias: Tensor | None = None) -> Float[Tensor, "b n d"]:
         query, key, value = rearrange(self.query_key_value(x), "b n (k h e) -> k b h n e", k=3, h=self.num_heads)
         query = self.query_norm(query, turns)
         key = self.key_norm(key, turns)
-        mixed = attend(query, key, value)
+        mixed = attend(query, key, value, bias)
         result: Tensor = self.output(rearrange(mixed, "b h n e -> b n (h e)"))
         return result
 

@@ -139,17 +139,22 @@ def _detector(kind: Callable[[], Detector]) -> Detector | None:
 
 
 def texts_of(request: VideoRequest) -> dict[str, str]:
-    """Every text that is made a picture of, by its field: below a guidance of 1 the negative prompt is one too."""
+    """Every text that is made a picture of, by its field: below a guidance of 1 the negative prompt is one too.
+
+    And what the user wrote before it was told in full.
+    """
     negative = {"negative_prompt": request.negative_prompt} if request.guidance_scale < 1 else {}
     scenes = {f"scenes[{n}]": scene.prompt for n, scene in enumerate(request.scenes)}
-    return {"prompt": request.prompt} | negative | scenes
+    own = {"user_prompt": request.user_prompt} if request.user_prompt else {}
+    return {"prompt": request.prompt} | own | negative | scenes
 
 
 def with_texts(request: VideoRequest, texts: Mapping[str, str]) -> VideoRequest:
     """The request with other texts in the same fields."""
     scenes = tuple(replace(scene, prompt=texts[f"scenes[{n}]"]) for n, scene in enumerate(request.scenes))
     negative = texts.get("negative_prompt", request.negative_prompt)
-    return replace(request, prompt=texts["prompt"], negative_prompt=negative, scenes=scenes)
+    own = texts.get("user_prompt", request.user_prompt)
+    return replace(request, prompt=texts["prompt"], negative_prompt=negative, scenes=scenes, user_prompt=own)
 
 
 @cache

@@ -83,6 +83,7 @@ class VideoRequest:
     ``mask``: white is made, black stays as in ``source``. ``wrap``: after the last frame comes the first again.
     ``visible_mark``: whether the sign of this software wanders through the corners (docs/provenance.md).
     ``consent``: what the user states of the people in pictures that are used.
+    ``user_prompt``: what the user wrote, where ``prompt`` is that told in full; nothing is made of it.
     Times are seconds on the timeline. An empty prompt leaves the model free, where there are known frames.
 
     Raises:
@@ -107,11 +108,11 @@ class VideoRequest:
     still: bool = False
     visible_mark: bool = True
     consent: str = ""
+    user_prompt: str = ""
 
     def __post_init__(self) -> None:
-        texts = {"prompt": self.prompt, "negative_prompt": self.negative_prompt, "consent": self.consent}
-        for field, text in texts.items():
-            _check_text(field, text)
+        for field in ("prompt", "negative_prompt", "consent", "user_prompt"):
+            _check_text(field, getattr(self, field))
         if not (self.prompt.strip() or self.anchors or self.source):
             raise ValueError("prompt is empty; describe what happens, for example: a red ball rolls to the right")
         _check_size(self.width, self.height)

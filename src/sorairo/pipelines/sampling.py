@@ -48,7 +48,14 @@ def sample(
     """
     first = requests[0]
     assert all(
-        replace(r, prompt=first.prompt, negative_prompt=first.negative_prompt, seed=first.seed) == first
+        replace(
+            r,
+            prompt=first.prompt,
+            negative_prompt=first.negative_prompt,
+            seed=first.seed,
+            user_prompt=first.user_prompt,
+        )
+        == first
         for r in requests
     ), "requests of one batch have one shape and one way of sampling"
     timeline = timeline or open_timeline(first)

@@ -15,7 +15,7 @@ from sorairo.world.claims import Caption, Claim, Style
 from sorairo.world.clip import WorldClip
 from sorairo.world.facts import OTHER_SIDE
 from sorairo.world.objects import PROP_COLORS
-from sorairo.world.story import Beat, beats, is_placed, left_of, nameable, stays_hidden
+from sorairo.world.story import Beat, beats, claims_of, is_placed, left_of, nameable, placed_pairs
 
 SAY_SIZE = {"fragment": 0.12, "short": 0.25, "medium": 0.45, "dense": 0.85}
 SAY_MATERIAL = {"fragment": 0.04, "short": 0.08, "medium": 0.2, "dense": 0.65}
@@ -37,6 +37,20 @@ def caption(clip: WorldClip, style: Style, rng: np.random.Generator, still: int 
     return Caption(text, style, tuple(dict.fromkeys(speaker.claims)))
 
 
+def expansion(clip: WorldClip, rng: np.random.Generator) -> tuple[Caption, str]:
+    """A prompt as people type it, and the same told in full.
+
+    The long text says what happens in the prompt's own words and order, as a whole sentence, and then where, in which
+    light, and what the camera does: nothing else is new in it.
+    """
+    speaker = _Speaker(clip, "fragment" if rng.random() < 0.7 else "short", rng, None)
+    text = (speaker.placed_pair() if speaker.chance(0.2) else "") or speaker.film()
+    prompt = Caption(text, speaker.style, tuple(dict.fromkeys(speaker.claims)))
+    setting = f"{speaker.pick(words.TAKES_PLACE)} {speaker.setting(True, True)}"
+    parts = (speaker.clause, setting, speaker.camera(whole=True))
+    return prompt, " ".join(sentence_case(part) for part in parts)
+
+
 class _Speaker:
     """Says one caption; remembers what was named and what was claimed."""
 
@@ -44,6 +58,7 @@ class _Speaker:
         self.clip, self.facts, self.style, self.rng, self.frame = clip, clip.facts, style, rng, frame
         self.claims: list[Claim] = []
         self.names: dict[int, str] = {}  # index -> "red ball"
+        self.clause = ""  # what it says of objects and events, as a whole sentence
 
     def chance(self, probability: float) -> bool:
         return bool(self.rng.random() < probability)
@@ -179,38 +194,17 @@ class _Speaker:
         verb = self.pick(words.VERBS[manner])
         phrase = self.pick_usual(words.ACTIONS[beat.kind])
         far = OTHER_SIDE.get(beat.side or "", "")
-        self._claim_beat(beat, words.MANNERS.get(verb) if "{v}" in phrase else None, "{side}" in phrase)
+        manner = words.MANNERS.get(verb) if "{v}" in phrase else None
+        self.claims += claims_of(beat, self.facts, manner, "{side}" in phrase)
         if "{x}" in phrase:
             assert beat.other is not None
             x = self.group_noun(beat.group) if beat.group else self.noun(beat.other)
             phrase = phrase.replace("{x}", x).replace("{it}", "them" if beat.group else "it")
         return phrase.format(v=verb, side=beat.side, far=far, ground=words.GROUND_NOUNS.get(self.facts.ground, "floor"))
 
-    def _claim_beat(self, beat: Beat, manner: str | None = None, directed: bool = True) -> None:
-        """What a beat asserts. directed: whether the wording names the sides."""
-        subject, other = beat.subject, beat.other
-        direction = self.facts.direction[subject] if directed or beat.kind == "fall" else None
-        if beat.kind in ("enter", "cross", "travel", "fall"):
-            self.claim("motion", subject=subject, side=direction, manner=manner)
-        if beat.kind in ("enter", "cross"):
-            self.claim("event", name="enter", subject=subject, side=OTHER_SIDE[direction] if direction else None)
-        if beat.kind in ("leave", "cross"):
-            self.claim("event", name="leave", subject=subject, side=beat.side if directed else None)
-        if beat.kind in ("hit", "push", "knock", "collide", "knock group", "hit group", "land on"):
-            self.claim("event", name="hit", subject=subject, other=other)
-        for index in {"knock": (other,), "knock group": beat.fell}.get(beat.kind, ()):
-            self.claim("event", name="topple", subject=index)
-        if beat.kind in ("push", "hide", "descend", "land", "bounce", "stop", "stay hidden"):
-            self.claim("event", name=beat.kind, subject=subject, other=other)
-        if beat.kind.startswith("reappear"):
-            self.claim("event", name="reappear", subject=subject, other=other)
-
     def told(self) -> list[Beat]:
         """The beats that this style tells, in order."""
         everything = list(beats(self.clip))
-        actor = everything[0].subject if everything else 0
-        if everything and everything[-1].kind == "hide" and stays_hidden(self.clip, actor):
-            everything.append(Beat("stay hidden", actor, everything[-1].other))
         if self.style != "dense" and self.chance(0.6):
             everything = [beat for beat in everything if beat.kind != "stop"] or everything
         most = MOST_BEATS[self.style]
@@ -242,14 +236,15 @@ class _Speaker:
         subject = self.noun(chosen[0].subject)
         actions = [self.action(beat) for beat in chosen]
         verb, _, rest = actions[0].partition(" ")
+        self.clause = f"{subject} {self._chained(actions)}"
         if len(actions) == 1 and verb in words.PARTICIPLES and " and " not in rest and self.chance(0.2):
             return f"{subject} is {words.PARTICIPLES[verb]} {rest}".strip()
-        return f"{subject} {self._chained(actions)}"
+        return self.clause
 
     def _passive(self, beat: Beat) -> str:
         """What happened to the other one: "a row of dominoes is knocked over by a red ball"."""
         assert beat.other is not None
-        self._claim_beat(beat)
+        self.claims += claims_of(beat, self.facts)
         x = self.group_noun(beat.group) if beat.group else self.noun(beat.other)
         be = "is" if x.startswith(("a ", "an ", "the ")) else "are"
         return self.pick(words.PASSIVES[beat.kind]).format(x=x, be=be, a=self.noun(beat.subject))
@@ -286,6 +281,7 @@ class _Speaker:
         if not chosen or self.chance(0.12):
             named = self._grouped(nameable(self.clip))[: int(self.rng.integers(1, 4))]
             body = self.listing(named, bare=self.chance(0.4)) if named else self.pick(words.EMPTY)
+            self.clause = there_is(body)
             extra = extra or ("ground" if len(body.split()) < 3 else "")
         else:
             body = self._clause_fragment(chosen[0])
@@ -299,6 +295,7 @@ class _Speaker:
     def _clause_fragment(self, beat: Beat) -> str:
         bare = self.chance(0.4)
         subject, action = self.noun(beat.subject, bare), self.action(beat)
+        self.clause = f"{with_article(subject) if bare else subject} {action}"
         verb, _, rest = action.partition(" ")
         if verb in words.PARTICIPLES and " and " not in action and self.chance(0.5):
             return f"{subject} {words.PARTICIPLES[verb]} {rest}".strip()
@@ -323,6 +320,7 @@ class _Speaker:
         """Short: one clause, perhaps its setting. Medium: with ground, light, and the camera when it moves."""
         medium = self.style == "medium"
         body = self.sentence(chosen) if chosen else self._still_life()
+        self.clause = self.clause or (body if chosen else there_is(body))
         ground, light = (True, self.chance(0.9)) if medium else (self.chance(0.35), self.chance(0.4))
         where = self.setting(ground, light)
         text = self._placed_setting(body, where)
@@ -386,12 +384,15 @@ class _Speaker:
 
     def _relation(self) -> str:
         """One left-right relation that holds for the whole clip."""
-        named = [i for i in nameable(self.clip) if is_placed(self.clip, i) and self.clip.objects[i].group is None]
-        pairs = [(a, b) for a in named for b in named if a != b and left_of(self.clip, a, b)]
-        if not pairs:
-            return ""
-        left, right = pairs[int(self.rng.integers(len(pairs)))]
-        return self._relation_phrase(left, right)
+        pairs = placed_pairs(self.clip)
+        return self._relation_phrase(*pairs[int(self.rng.integers(len(pairs)))]) if pairs else ""
+
+    def placed_pair(self) -> str:
+        """Two objects by their places, "a red ball to the left of a blue cube"; empty where none is left of another."""
+        pairs = placed_pairs(self.clip)
+        text = self._relation_noun(*pairs[int(self.rng.integers(len(pairs)))]) if pairs else ""
+        self.clause = f"there is {text}" if text else ""
+        return text
 
     def _relation_phrase(self, left: int, right: int) -> str:
         self.claim("relation", subject=left, other=right)
@@ -433,6 +434,20 @@ class _Speaker:
         if self.chance(0.5):
             return f"{self.noun(left)} {self.pick(('to the left of', 'left of', 'on the left of'))} {self.noun(right)}"
         return f"{self.noun(right)} {self.pick(('to the right of', 'right of', 'on the right of'))} {self.noun(left)}"
+
+
+def there_is(listing: str) -> str:
+    """A listing as a sentence, each thing with an article: "red ball and blue cubes" with "there are a"."""
+    parts = re.split(r"(, | and )", listing)
+    whole = "".join(part if n % 2 or _is_complete(part) else with_article(part) for n, part in enumerate(parts))
+    return f"there {'is' if len(parts) == 1 and whole.startswith(('a ', 'an ')) else 'are'} {whole}"
+
+
+def _is_complete(phrase: str) -> bool:
+    """Whether a phrase needs no article: it has one, or is of several things."""
+    first, last = phrase.split()[0], phrase.split()[-1]
+    several = (last.endswith("s") and last != "torus") or last == "tori"
+    return several or first in ("a", "an", "some", "nothing", *words.NUMBERS)
 
 
 def with_article(phrase: str) -> str:

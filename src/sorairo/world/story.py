@@ -5,12 +5,14 @@ Reads facts only. Words come later, in the grammar.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from sorairo.world.claims import Claim
 from sorairo.world.clip import WorldClip
-from sorairo.world.facts import HIDDEN, Event
+from sorairo.world.facts import HIDDEN, OTHER_SIDE, Event, Facts
 
 NAMEABLE_AREA = 0.004  # share of the picture: about 8 x 8 pixels at 128 x 128
 CAUSED_WITHIN = 2.5  # seconds between a hit and the fall that it causes
@@ -43,7 +45,29 @@ def beats(clip: WorldClip) -> tuple[Beat, ...]:
             beat = _beat(clip, event, groups_told)
             if beat is not None and not _repeats(beat, told):
                 told.append(beat)
+    if told and told[-1].kind == "hide" and stays_hidden(clip, actor):
+        told.append(Beat("stay hidden", actor, told[-1].other))
     return tuple(told)
+
+
+def claims_of(beat: Beat, facts: Facts, manner: str | None = None, directed: bool = True) -> Iterator[Claim]:
+    """What telling a beat asserts. manner: how the wording says that it moves; directed: whether it names the sides."""
+    subject, other = beat.subject, beat.other
+    direction = facts.direction[subject] if directed or beat.kind == "fall" else None
+    if beat.kind in ("enter", "cross", "travel", "fall"):
+        yield Claim("motion", subject, side=direction, manner=manner)
+    if beat.kind in ("enter", "cross"):
+        yield Claim("event", subject, name="enter", side=OTHER_SIDE[direction] if direction else None)
+    if beat.kind in ("leave", "cross"):
+        yield Claim("event", subject, name="leave", side=beat.side if directed else None)
+    if beat.kind in ("hit", "push", "knock", "collide", "knock group", "hit group", "land on"):
+        yield Claim("event", subject, other, name="hit")
+    for index in {"knock": (other,), "knock group": beat.fell}.get(beat.kind, ()):
+        yield Claim("event", index, name="topple")
+    if beat.kind in ("push", "hide", "descend", "land", "bounce", "stop", "stay hidden"):
+        yield Claim("event", subject, other, name=beat.kind)
+    if beat.kind.startswith("reappear"):
+        yield Claim("event", subject, other, name="reappear")
 
 
 def _repeats(beat: Beat, told: list[Beat]) -> bool:
@@ -186,3 +210,9 @@ def left_of(clip: WorldClip, first: int, second: int, frame: int | None = None) 
     gap = clip.facts.screen[frames, second, 0] - clip.facts.screen[frames, first, 0]
     both = (clip.facts.visible[frames][:, [first, second]] > 0.3).all(1)
     return bool(both.any() and (gap[both] > 0.15).all())
+
+
+def placed_pairs(clip: WorldClip) -> list[tuple[int, int]]:
+    """Single objects that stay where they are, as (left, right), whose order holds for the whole clip."""
+    named = [i for i in nameable(clip) if is_placed(clip, i) and clip.objects[i].group is None]
+    return [(a, b) for a in named for b in named if a != b and left_of(clip, a, b)]

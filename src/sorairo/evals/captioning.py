@@ -1,0 +1,188 @@
+"""How true a captioner's captions are, fact by fact, on clips that it never saw: precision and recall against truth.
+
+python -m sorairo.evals.captioning [--captioner NAME] [--clips N] [-o FOLDER]
+
+Reads captions in the strict notation of `sorairo.world.account`, since a program can hold them against what is true.
+Half of the clips are of new scenes, half show colours on shapes that training never has.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from sorairo.checkpoint import load_tensors, save_tensors
+from sorairo.data.latent_shards import to_video
+from sorairo.data.world_frames import WorldDataConfig
+from sorairo.evals.statements import Statement, statements
+from sorairo.evals.statistics import bootstrap_interval
+from sorairo.media import new_file
+from sorairo.models.precision import autocast
+from sorairo.pipelines.captions import CAPTIONER, BuiltInWriter, built_in_writer
+from sorairo.world import WorldClip, make_clip, render
+from sorairo.world.account import account, read_account
+from sorairo.world.clip import Split
+
+if TYPE_CHECKING:
+    from sorairo.models.video_vae import VideoVAE
+
+FIRST_SEED, NUM_CLIPS, BATCH = 40_000, 200, 20
+SPLITS: tuple[Split, ...] = ("test", "novel")
+SIDED = ("relation", "direction", "enter", "leave")
+ROWS: dict[str, tuple[str, ...]] = {
+    "colour": ("colour",),
+    "shape": ("shape",),
+    "size": ("size",),
+    "material": ("material",),
+    "count": ("count",),
+    "left/right": SIDED,
+    "order": ("order",),
+    "cause": ("hit", "push", "topple"),
+    "hiding": ("hide", "reappear", "stay hidden"),
+    "ground": ("ground",),
+    "light": ("light",),
+    "camera": ("camera",),
+}
+"""Facts as people name them, and the statements that each pools."""
+SWAPPED = {"left": "right", "right": "left"}
+
+
+@dataclass(frozen=True)
+class FactScore:
+    """How much of what is said is true, and how much of what is true is said, each with a 95 % interval over clips."""
+
+    fact: str
+    num_said: int
+    num_true: int
+    precision: float
+    precision_interval: tuple[float, float]
+    recall: float
+    recall_interval: tuple[float, float]
+
+
+def truth_of(clip: WorldClip) -> frozenset[Statement]:
+    """All that a perfect witness would state."""
+    return frozenset(statements(account(clip)))
+
+
+def score_captions(captions: Sequence[str], clips: Sequence[WorldClip]) -> tuple[FactScore, ...]:
+    """Captions in the strict notation against the clips in the same places."""
+    said = [frozenset(statements(read_account(text))) for text in captions]
+    truth = [truth_of(clip) for clip in clips]
+    scores = [_score(row, facts, said, truth) for row, facts in ROWS.items()]
+    return (*scores, _sides(said, truth))
+
+
+def _score(
+    row: str, facts: Iterable[str], said: Sequence[frozenset[Statement]], truth: Sequence[frozenset[Statement]]
+) -> FactScore:
+    told = [{s for s in one if s.fact in facts and _definite(s)} for one in said]
+    held = [{s for s in one if s.fact in facts and _definite(s)} for one in truth]
+    counts = np.array([(len(a & b), len(a), len(b)) for a, b in zip(told, held, strict=True)], float)
+    return _from_counts(row, counts)
+
+
+def _from_counts(row: str, counts: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> FactScore:
+    """counts [clips 3]: said and true, said, true."""
+
+    def share(whole: int, chosen: np.ndarray[tuple[int], np.dtype[np.int64]] | slice = slice(None)) -> float:
+        right, total = counts[chosen, 0].sum(), counts[chosen, whole].sum()
+        return float(right / total) if total else float("nan")
+
+    intervals = [bootstrap_interval(lambda chosen, whole=whole: share(whole, chosen), len(counts)) for whole in (1, 2)]  # type: ignore[misc]
+    said, true = int(counts[:, 1].sum()), int(counts[:, 2].sum())
+    return FactScore(row, said, true, share(1), intervals[0], share(2), intervals[1])
+
+
+def _definite(statement: Statement) -> bool:
+    """Entering and leaving count as left or right only with a side."""
+    return statement.fact not in ("enter", "leave") or statement.value is not None
+
+
+def _sides(said: Sequence[frozenset[Statement]], truth: Sequence[frozenset[Statement]]) -> FactScore:
+    """Left against right alone: of true statements made as they are, or the wrong way round, those that are right."""
+    counts = []
+    for told, held in zip(said, truth, strict=True):
+        sided = [s for s in held if s.fact in SIDED and _definite(s) and s.value != "down" and swapped(s) not in held]
+        right, wrong = (sum(of(s) in told for s in sided) for of in (lambda s: s, swapped))
+        counts.append((right, right + wrong, right + wrong))
+    return _from_counts("left/right, of the right things", np.array(counts, float))
+
+
+def swapped(statement: Statement) -> Statement:
+    """The same with left and right exchanged."""
+    if statement.fact == "relation":
+        assert statement.other is not None
+        return Statement("relation", statement.other, statement.noun)
+    return Statement(statement.fact, statement.noun, statement.other, SWAPPED[str(statement.value)])
+
+
+def held_out_clips(split: Split, number: int) -> list[WorldClip]:
+    """Clips of every native size that no training shows."""
+    config = WorldDataConfig()
+    return [make_clip(seed, config.shape(seed), split) for seed in range(FIRST_SEED, FIRST_SEED + number)]
+
+
+@torch.inference_mode()
+def latents_of(clips: Sequence[WorldClip], vae: VideoVAE, path: Path) -> list[torch.Tensor]:
+    """Latents [1 c t h w] of each clip, kept in a file: rendering takes a second a clip."""
+    if not path.exists():
+        with autocast(vae.latent_mean.device):
+            made = [vae.encode(to_video(render(clip)[0]).to(vae.latent_mean.device)) for clip in clips]
+        save_tensors(path, {f"{number:05}": latents.half() for number, latents in enumerate(made)}, {})
+    return [tensor.float() for _, tensor in sorted(load_tensors(path)[0].items())]
+
+
+def caption_all(writer: BuiltInWriter, latents: Sequence[torch.Tensor]) -> list[str]:
+    """Structured captions in the order of the latents, those of one size together."""
+    captions: dict[int, str] = {}
+    for size in {tuple(one.shape) for one in latents}:
+        places = [place for place, one in enumerate(latents) if tuple(one.shape) == size]
+        for start in range(0, len(places), BATCH):
+            part = places[start : start + BATCH]
+            texts = writer.caption_latents(torch.cat([latents[place] for place in part]), "structured")
+            captions.update(zip(part, texts, strict=True))
+    return [captions[place] for place in range(len(latents))]
+
+
+def table(scores: Sequence[FactScore]) -> str:
+    """Scores as Markdown."""
+    lines = ["| fact | said | true | precision | 95 % | recall | 95 % |", "| --- |" + " --- |" * 6]
+    for s in scores:
+        spans = (f"{low:.2f} to {high:.2f}" for low, high in (s.precision_interval, s.recall_interval))
+        first, second = spans
+        lines.append(
+            f"| {s.fact} | {s.num_said} | {s.num_true} | {s.precision:.2f} | {first} | {s.recall:.2f} | {second} |"
+        )
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Prints a table for each split and writes captions and scores to a folder."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--captioner", default=CAPTIONER, help="name or folder")
+    parser.add_argument("--model", default="sorairo-base", help="whose autoencoder it reads through")
+    parser.add_argument("--clips", type=int, default=NUM_CLIPS, help="of both kinds together")
+    parser.add_argument("-o", "--output", type=Path, default=Path("runs/captioning"))
+    given = parser.parse_args(arguments)
+    given.output.mkdir(parents=True, exist_ok=True)
+    writer = built_in_writer(given.captioner, given.model)
+    for split in SPLITS:
+        number = max(1, given.clips // len(SPLITS))
+        clips = held_out_clips(split, number)
+        captions = caption_all(writer, latents_of(clips, writer.vae, given.output / f"{split}-{number}.safetensors"))
+        scores = score_captions(captions, clips)
+        print(f"{split}: {number} clips\n\n{table(scores)}\n")
+        with new_file(given.output / f"{split}.json") as temporary:
+            temporary.write_text(json.dumps({"scores": [asdict(s) for s in scores], "captions": captions}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

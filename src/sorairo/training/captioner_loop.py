@@ -1,0 +1,200 @@
+"""Trains the captioner on world clips: python -m sorairo.training.captioner_loop recipes/captioner.toml FOLDER
+
+One model learns to write about clips and to tell a short prompt in full: both are a text after a style's mark. The
+loss is the cross-entropy of the next word; and of the colour and the shape that is seen at each latent, since words
+alone are slow teachers of looking.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sorairo.checkpoint import save_tensors
+from sorairo.config import load_toml
+from sorairo.data.latent_shards import write_shards
+from sorairo.data.world_frames import WorldDataConfig, write_frames
+from sorairo.media import new_file
+from sorairo.models.captioner import Captioner, CaptionerConfig
+from sorairo.models.precision import autocast
+from sorairo.models.text_encoder import TextEncoder
+from sorairo.models.vocabulary import PAD, Vocabulary
+from sorairo.pipelines.bundle import default_device, load_bundle
+from sorairo.pipelines.captions import CAPTIONER, SETTINGS_FILE, WEIGHTS_FILE
+from sorairo.training.captioner_data import CaptionBatch, CaptionDataset, write_lessons
+from sorairo.training.journal import Journal, Noted, require_tensorboard
+from sorairo.training.optimizers import MovingAverage, Optimizers
+from sorairo.training.parallel import CPU, Alarm, Workers
+from sorairo.training.prefetch import batches
+from sorairo.training.recipe import Schedule
+from sorairo.training.state import TrainingState
+from sorairo.training.vae_loop import MAX_GRADIENT_NORM
+
+
+@dataclass(frozen=True)
+class CaptionerRecipe:
+    """One training from nothing to a captioner. ``autoencoder``: the model whose latents it reads.
+
+    A batch is ``batch_size`` clips with two texts each, and ``num_prompts`` prompts. ``latent_noise``: what is added to
+    latents, in their own unit, so that it does not learn the clips by heart.
+    """
+
+    schedule: Schedule = field(default_factory=lambda: Schedule(steps=3000, decay_steps=1200))
+    model: CaptionerConfig = field(default_factory=CaptionerConfig)
+    data: WorldDataConfig = field(default_factory=lambda: WorldDataConfig(num_clips=3000))
+    autoencoder: str = "sorairo-base"
+    batch_size: int = 24
+    num_prompts: int = 12
+    latent_noise: float = 0.2
+    workers: int = 2
+    seed: int = 0
+    bfloat16: bool = True
+    minutes_per_checkpoint: float = 3.0
+    seconds_per_line: float = 15.0
+
+
+def train_captioner(recipe: CaptionerRecipe, folder: Path, latents: Path | None = None) -> Path:
+    """Makes the latents and the texts, trains, and returns the folder of the captioner. Safe to kill and to repeat.
+
+    latents: a folder of shards to learn from as they are, instead of making them.
+
+    Raises:
+        ValueError: the folder holds another training, or ``latents`` nothing. OSError: the disk is full.
+        DivergedError: the loss is not finite.
+    """
+    require_tensorboard()
+    torch.set_flush_denormal(True)
+    encoder = TextEncoder()
+    shards = sorted(latents.glob("*.safetensors")) if latents else _shards(recipe, folder, encoder)
+    write_lessons(recipe.data, folder / "lessons", shards, _print_progress)
+    data = CaptionDataset(shards, folder / "lessons", (recipe.batch_size, recipe.num_prompts), recipe.seed)
+    return CaptionerTrainer(recipe, folder, data, encoder).run()
+
+
+def _shards(recipe: CaptionerRecipe, folder: Path, encoder: TextEncoder) -> list[Path]:
+    vae = load_bundle(recipe.autoencoder, CPU).video_vae
+    write_frames(recipe.data, folder / "frames", recipe.workers, _print_progress)
+    return write_shards(
+        recipe.data, folder / "frames", folder / "latents", vae, encoder, _print_progress, recipe.workers
+    )
+
+
+class CaptionerTrainer:
+    """Everything one training of a captioner holds. One process does it."""
+
+    def __init__(self, recipe: CaptionerRecipe, folder: Path, data: CaptionDataset, encoder: TextEncoder) -> None:
+        torch.manual_seed(recipe.seed)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.recipe, self.folder, self.data, self.device = recipe, folder, data, default_device()
+        self.encoder = encoder.to(self.device)
+        self.vocabulary = _kept_vocabulary(folder / "words.json", data)
+        self.model = Captioner(recipe.model, len(self.vocabulary)).to(self.device)
+        optimizers = Optimizers(self.model, recipe.schedule, ("words", "times", "next_word", "looks"), recipe.bfloat16)
+        average = MovingAverage(self.model, recipe.schedule.ema_decay)
+        self.state = TrainingState(folder / "captioner", self.model, optimizers, average, Workers(device=self.device))
+
+    def run(self) -> Path:
+        """Trains up to the recipe's last step and returns the folder of the averaged weights."""
+        recipe, steps = self.recipe, range(self.state.restore(), self.recipe.schedule.steps)
+        saving = Alarm(recipe.minutes_per_checkpoint, self.state.workers)
+        drawn = batches(partial(self.data.draw, self.vocabulary), steps, self.device)
+        with Journal(self.folder, "captioner", steps, recipe.seconds_per_line) as journal:
+            for step, batch in zip(steps, drawn, strict=True):
+                journal.add(step, self._step(step, batch))
+                if saving.rings():
+                    self.state.save(step + 1)
+        if steps:
+            self.state.save(steps.stop)
+        self.model.load_state_dict(self.state.average.weights)
+        write_captioner(self.folder / CAPTIONER, self.model, self.vocabulary, {"recipe": asdict(recipe)})
+        return self.folder / CAPTIONER
+
+    def _step(self, step: int, batch: CaptionBatch) -> Noted:
+        generator = torch.Generator().manual_seed(self.recipe.seed * 1_000_003 + step)
+        noise = torch.randn(batch.latents.shape, generator=generator) * self.recipe.latent_noise
+        states = self.encoder(batch.prompts)
+        with autocast(self.device, self.recipe.bfloat16):
+            tokens = self.model.look((batch.latents + noise).to(self.device))
+            looks = look_loss(self.model.name_looks(tokens, *batch.looks.shape[-2:]), batch.looks.to(self.device))
+            watched = self.model.remember(tokens.flatten(1, 3)).repeated(2)
+            about = next_word_loss(self.model(batch.words[:, :-1].to(self.device), watched), batch.words)
+            read = self.model.read(*states)
+            told = next_word_loss(self.model(batch.expanded[:, :-1].to(self.device), read), batch.expanded)
+        loss = about.mean() + told.mean() * self.recipe.num_prompts / self.recipe.batch_size + looks
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), MAX_GRADIENT_NORM)
+        self.state.optimizers.step(step)
+        self.state.average.update(self.model, step)
+        numbers = {
+            "structured": about[::2].mean(),
+            "english": about[1::2].mean(),
+            "expanded": told.mean(),
+            "looks": looks,
+        }
+        return Noted(len(batch.latents), {name: value.detach() for name, value in numbers.items()})
+
+
+def look_loss(named: tuple[Tensor, Tensor], looks: Tensor) -> Tensor:
+    """Cross-entropy of colours and shapes at each latent, logits [b t h w n] for looks [b two t h w].
+
+    Nothing is seen at most of them: these count together as much as all the others.
+    """
+    weight = torch.where(looks[:, 0] > 0, 1.0, 0.0)
+    weight = weight / weight.sum().clamp(min=1) + (1 - weight) / (1 - weight).sum().clamp(min=1)
+    losses = [
+        F.cross_entropy(logits.float().movedim(-1, 1), looks[:, index], reduction="none")
+        for index, logits in enumerate(named)
+    ]
+    return (sum(losses) * weight).sum() / 2
+
+
+def next_word_loss(logits: Tensor, words: Tensor) -> Tensor:
+    """Cross-entropy [b] in nats a word of logits [b k-1 num_words] for words [b k], padding left out."""
+    following = words[:, 1:].to(logits.device)
+    loss = F.cross_entropy(logits.float().transpose(1, 2), following, ignore_index=PAD, reduction="none")
+    return loss.sum(1) / (following != PAD).sum(1)
+
+
+def _kept_vocabulary(path: Path, data: CaptionDataset) -> Vocabulary:
+    """The words of a training that goes on, or else those of its data: a number must keep its word."""
+    if not path.exists():
+        with new_file(path) as temporary:
+            temporary.write_text(json.dumps(data.vocabulary().words))
+    return Vocabulary(json.loads(path.read_text()))
+
+
+def write_captioner(folder: Path, model: Captioner, vocabulary: Vocabulary, facts: dict[str, object]) -> None:
+    """Writes what `sorairo.pipelines.captions.load_captioner` reads; weights in float16."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_tensors(folder / WEIGHTS_FILE, {name: value.half() for name, value in model.state_dict().items()}, facts)
+    settings = {"model": asdict(model.config), "words": " ".join(vocabulary.words)}
+    with new_file(folder / SETTINGS_FILE) as temporary:
+        temporary.write_text(json.dumps(settings, indent=1) + "\n")
+
+
+def _print_progress(stage: str, done: int, total: int) -> None:
+    if done % max(1, total // 20) == 0:
+        print(f"{stage} {done}/{total}", flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Trains what a recipe says in a folder and prints where the captioner is."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("recipe", type=Path)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--latents", type=Path, help="shards to learn from as they are")
+    given = parser.parse_args(arguments)
+    given.folder.mkdir(parents=True, exist_ok=True)
+    print(train_captioner(load_toml(CaptionerRecipe, given.recipe), given.folder, given.latents))
+
+
+if __name__ == "__main__":
+    main()
