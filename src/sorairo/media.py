@@ -19,7 +19,7 @@ from fractions import Fraction
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,7 @@ if platform.machine() in ("x86_64", "AMD64"):
 
 _VIDEO_CODECS = ("h264", "hevc", "vp8", "vp9", "av1", "libdav1d")
 _MP4_FAMILY, _WEBM_FAMILY = "mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"
+_HDR = (16, 18)  # H.273: the transfer functions PQ and HLG
 _PICTURE_FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 
 
@@ -182,6 +183,28 @@ class _Reader:
         return self._picture
 
 
+class TimedFrame(NamedTuple):
+    """A frame [h w 3], the second at which it is shown, the mean rate of all, and whether it is coded as HDR."""
+
+    picture: Frames
+    seconds: float
+    fps: float
+    hdr: bool
+
+
+def read_timed(path: str | Path, limits: MediaLimits = DEFAULT_LIMITS, longer_side: int = 0) -> Iterator[TimedFrame]:
+    """What `read_video` reads, one frame at a time, scaled down to at most ``longer_side`` if that is given.
+
+    A clip's time begins with its first frame. Brightness that is coded as HDR is not mapped to what a screen can show.
+    """
+    start = None
+    for number, (frame, fps) in enumerate(_decoded(Path(path), limits, pictures=False)):
+        assert not isinstance(frame, np.ndarray), "a picture has no time"
+        seconds = number / fps if frame.time is None else frame.time
+        start = seconds if start is None else start
+        yield TimedFrame(_pixels(frame, longer_side), seconds - start, fps, frame.color_trc in _HDR)
+
+
 def fitted(picture: Frames, width: int, height: int) -> Frames:
     """A picture [h w 3] scaled to cover ``width`` x ``height``, what hangs over cut off; itself if it has that size."""
     if picture.shape[:2] == (height, width):
@@ -313,11 +336,14 @@ def _decode(container: "InputContainer", limits: MediaLimits) -> Iterator[Decode
         raise _RefusedError("it has no frames")
 
 
-def _pixels(frame: "VideoFrame | Frames") -> Frames:
-    """A frame [h w 3], turned upright: a telephone held upright films turned frames."""
+def _pixels(frame: "VideoFrame | Frames", longer_side: int = 0) -> Frames:
+    """A frame [h w 3], turned upright: a telephone held upright films turned frames; scaled down if that is asked."""
     if isinstance(frame, np.ndarray):
         return frame
-    return np.rot90(frame.reformat(format="rgb24", threads=_THREADS).to_ndarray(), round(frame.rotation / 90) % 4)
+    scale = min(1.0, longer_side / max(frame.width, frame.height)) if longer_side else 1.0
+    width, height = (max(1, round(side * scale)) for side in (frame.width, frame.height))
+    rgb = frame.reformat(width, height, format="rgb24", threads=_THREADS)
+    return np.rot90(rgb.to_ndarray(), round(frame.rotation / 90) % 4)
 
 
 def _whole(decoded: Iterator[Decoded]) -> tuple[Frames, float]:

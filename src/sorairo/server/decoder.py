@@ -9,18 +9,15 @@ code 2: the last line of stderr is for the user. Never reaches a path or an addr
 from __future__ import annotations
 
 import json
-import resource
 import sys
 from pathlib import Path
 
-MEMORY_BYTES, FILE_BYTES, PROCESSOR_SECONDS = 4 * 2**30, 2**30, 60
+from sorairo.confinement import Confines, confine
 
 
 def main(received: Path, what: str) -> None:
     """Raises ValueError of one line for what is no video or picture, or passes a limit."""
-    limits = {"AS": MEMORY_BYTES, "FSIZE": FILE_BYTES, "CPU": PROCESSOR_SECONDS, "CORE": 0}
-    for name, most in limits.items():
-        resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (most, most))
+    confine(Confines())
     if what == "credentials":
         from sorairo.provenance import verify
 
