@@ -1,25 +1,38 @@
 /** What the server is asked, and what it answers. The browser's cookie says who asks; no key is kept here. */
 
-export interface Video {
+/** What is known of a clip, one's own or another's. */
+export interface Clip {
   id: string;
+  title: string;
+  prompt: string;
+  tool: string;
+  model: string;
+  size: string;
+  seconds: string;
+}
+
+/** A clip that its owner shows to all. */
+export interface FeedVideo extends Clip {
+  author: string;
+  published_at: number;
+  featured: boolean;
+}
+
+export interface Video extends Clip {
   status: "queued" | "in_progress" | "completed" | "failed";
   progress: number;
   created_at: number;
   completed_at: number | null;
-  prompt: string;
-  size: string;
-  seconds: string;
-  model: string;
   remixed_from_video_id: string | null;
   error: { code: string; message: string } | null;
-  tool: string;
   stage: string;
   eta_seconds: number | null;
   queue_position: number | null;
   credits: number;
-  title: string;
   folder: string;
   favourite: boolean;
+  publication: "private" | "pending" | "judging" | "published" | "refused";
+  publication_reason: string;
   preview?: string | null;
 }
 
@@ -41,6 +54,7 @@ export interface Account {
   limits: Limits;
   folders: string[];
   styles: Record<string, string>;
+  feeds: boolean;
 }
 
 export interface Credentials {

@@ -2,6 +2,7 @@ import { useState } from "react";
 import { Admin } from "./admin";
 import { call } from "./api";
 import { Board } from "./board";
+import { Feed } from "./feeds";
 import { Icon } from "./icons";
 import { Library } from "./library";
 import { left } from "./money";
@@ -26,7 +27,11 @@ export function App() {
     setTheme(next);
   };
   const leave = () => call("DELETE", "/session").finally(() => setAccount(null));
-  const link = (icon: "admin" | "clips" | "star" | "board" | "folder", text: string, ...words: string[]) => (
+  const link = (
+    icon: "admin" | "clips" | "star" | "board" | "folder" | "people" | "seal",
+    text: string,
+    ...words: string[]
+  ) => (
     <a href={to(...words)} key={text} aria-current={words.join("/") === place.join("/") ? "page" : undefined}>
       <Icon name={icon} /> {text}
     </a>
@@ -45,6 +50,8 @@ export function App() {
           {link("clips", "Clips", "")}
           {link("star", "Favourites", "favourites")}
           {link("board", "Storyboard", "storyboard")}
+          {account.feeds && link("seal", "Featured", "featured")}
+          {account.feeds && link("people", "Recent", "recent")}
           {account.scopes.includes("admin") && link("admin", "Admin", "admin")}
           {account.folders.map((folder) => link("folder", folder, "folder", folder))}
         </nav>
@@ -73,6 +80,8 @@ export function App() {
           <Player key={name} id={name} {...known} />
         ) : page === "storyboard" ? (
           <Board {...known} />
+        ) : account.feeds && (page === "featured" || page === "recent") ? (
+          <Feed key={page} name={page} chosen={name} {...known} />
         ) : page === "admin" ? (
           <Admin />
         ) : (

@@ -1,14 +1,13 @@
 import { type ReactNode, useRef, useState } from "react";
 import { content, make, type Video } from "./api";
 import type { Known } from "./app";
-import { useDrop } from "./composer";
-import { arrow, dragging } from "./drag";
+import { arrow, dragging, useDrop } from "./drag";
 import { FINE, FileButton, FineFields, fineFields, Price, SizeAndLength, takePicture } from "./fields";
 import { Icon } from "./icons";
 import { Problem } from "./problem";
+import { Picker } from "./sheet";
 import { to, useTask } from "./state";
 import { type Card, cuts, FRAME, freeTime, moveCard, timeAt, toFields } from "./timeline";
-import { Picker } from "./tools";
 
 const FIRST: Card = { key: 1, time: 0, text: "" };
 

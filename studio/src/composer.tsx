@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from "react";
 import { make, type Video } from "./api";
 import type { Known } from "./app";
+import { useDrop } from "./drag";
 import {
   Choice,
   FINE,
@@ -13,6 +14,7 @@ import {
   takePicture,
 } from "./fields";
 import { Icon } from "./icons";
+import { isMarked, MaskEditor, maskField, NO_MASK } from "./maskeditor";
 import { Problem } from "./problem";
 import { useTask } from "./state";
 
@@ -45,6 +47,8 @@ export function Composer(
   const [fine, setFine] = useState(FINE);
   const [open, setOpen] = useState(false);
   const [picture, setPicture] = useState<Picture | null>(null);
+  const [part, setPart] = useState(NO_MASK);
+  const [partly, setPartly] = useState(false); // only a part of the picture moves
   const { busy, problem, run } = useTask();
   const box = useRef<HTMLTextAreaElement>(null);
   const taking = useTask();
@@ -55,8 +59,13 @@ export function Composer(
     localStorage.setItem("taste", JSON.stringify(next));
     setTaste(next);
   };
-  const take = (file: File) => taking.run(async () => setPicture(await takePicture(file)));
-  const isOver = useDrop(take);
+  const take = (file: File) => taking.run(async () => show(await takePicture(file)));
+  const isOver = useDrop((file) => partly || take(file)); // else it is the mask's
+  const show = (next: Picture | null) => {
+    setPicture(next);
+    setPart(NO_MASK);
+    setPartly(false);
+  };
 
   useEffect(() => {
     const area = box.current;
@@ -71,13 +80,15 @@ export function Composer(
       const prompt = (account.styles[style] ?? "{prompt}").replace("{prompt}", draft.trim());
       const fields = { prompt, size: taste.size, seconds: taste.seconds };
       const first = picture ? { input_reference: { id: picture.id } } : {};
+      const mask = picture && partly ? await maskField(part, picture.size) : {};
       for (let number = 0; number < count; number++) {
-        made(await make("", { ...fields, ...first, ...fineFields(fine, number) }));
+        made(await make(partly ? "cinemagraphs" : "", { ...fields, ...first, ...mask, ...fineFields(fine, number) }));
       }
       setDraft("");
       setStyle("");
-      setPicture(null);
+      show(null);
     }).then(refresh);
+  const ready = partly ? draft.trim() && isMarked(part) : draft.trim() || picture;
 
   return (
     <form
@@ -94,7 +105,7 @@ export function Composer(
         {picture && (
           <figure>
             <img src={picture.picture} alt={`First frame: ${picture.name}`} />
-            <button type="button" className="quiet" aria-label="Take the picture out" onClick={() => setPicture(null)}>
+            <button type="button" className="quiet" aria-label="Take the picture out" onClick={() => show(null)}>
               <Icon name="close" />
             </button>
           </figure>
@@ -112,16 +123,21 @@ export function Composer(
           maxLength={8000}
           onChange={(event) => setDraft(event.target.value)}
           onKeyDown={(event) => {
-            if (event.key === "Enter" && !event.shiftKey && draft.trim()) {
+            if (event.key === "Enter" && !event.shiftKey && draft.trim() && ready) {
               event.preventDefault();
               if (!busy) submit();
             }
           }}
         />
-        <button type="submit" className="primary" disabled={busy || !(draft.trim() || picture)}>
+        <button type="submit" className="primary" disabled={busy || !ready}>
           {busy ? "Asking…" : "Make"}
         </button>
       </div>
+      {picture && partly && (
+        <MaskEditor size={picture.size} mask={part} change={setPart} what="moves, the rest stands still">
+          <img src={picture.picture} alt={`The picture: ${picture.name}`} />
+        </MaskEditor>
+      )}
       <div className="choices">
         <SizeAndLength account={account} {...taste} set={(size, seconds) => choose({ size, seconds })} />
         <Choice
@@ -140,6 +156,11 @@ export function Composer(
           options={[["", "No style"], ...Object.keys(account.styles).map((name) => [name, name] as const)]}
         />
         <FileButton label={taking.busy ? "Taking in…" : "Picture"} take={take} />
+        {picture && (
+          <button type="button" aria-pressed={partly} onClick={() => setPartly(!partly)}>
+            Only a part moves
+          </button>
+        )}
         <button type="button" className="quiet" aria-expanded={open} onClick={() => setOpen(!open)}>
           <Icon name="more" /> More
         </button>
@@ -148,35 +169,4 @@ export function Composer(
       {open && <FineFields fine={fine} change={setFine} />}
     </form>
   );
-}
-
-/** Whether a file is held over the page; a picture that is dropped anywhere is taken. */
-export function useDrop(take: (file: File) => void) {
-  const [isOver, setIsOver] = useState(false);
-  const latest = useRef(take);
-  latest.current = take;
-  useEffect(() => {
-    const over = (event: DragEvent) => {
-      if (!event.dataTransfer?.types.includes("Files")) return;
-      event.preventDefault();
-      setIsOver(true);
-    };
-    const leave = (event: DragEvent) => event.relatedTarget || setIsOver(false);
-    const drop = (event: DragEvent) => {
-      const [file] = event.dataTransfer?.files ?? [];
-      if (!file) return;
-      event.preventDefault();
-      setIsOver(false);
-      latest.current(file);
-    };
-    window.addEventListener("dragover", over);
-    window.addEventListener("dragleave", leave);
-    window.addEventListener("drop", drop);
-    return () => {
-      window.removeEventListener("dragover", over);
-      window.removeEventListener("dragleave", leave);
-      window.removeEventListener("drop", drop);
-    };
-  }, []);
-  return isOver;
 }

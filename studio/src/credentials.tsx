@@ -1,5 +1,5 @@
 import { useEffect, useState } from "react";
-import { type Credentials, get, told, type Video } from "./api";
+import { type Clip, type Credentials, get, told, type Video } from "./api";
 import { Icon } from "./icons";
 import { to } from "./state";
 
@@ -11,7 +11,7 @@ const VERDICTS = {
 } as const;
 
 /** What the clip's own credentials say, checked by the server when this is opened. */
-export function CredentialsCard({ video }: { video: Video }) {
+export function CredentialsCard({ video }: { video: Clip }) {
   const [found, setFound] = useState<Credentials | null>(null);
   const [problem, setProblem] = useState("");
   useEffect(() => {
@@ -89,7 +89,7 @@ function Parents({ ids }: { ids: string[] }) {
               {names[id]}
             </a>
           ) : (
-            <span key={id}>{names[id] === "" ? "a deleted clip" : id}</span>
+            <span key={id}>{names[id] === "" ? "a clip of another account, or a deleted one" : id}</span>
           ),
         )}
       </dd>

@@ -1,5 +1,5 @@
 import { useRef } from "react";
-import { content, type Video } from "./api";
+import { type Clip, content } from "./api";
 import { arrow, dragging } from "./drag";
 import { aspect } from "./money";
 import { FRAME, snap, trim } from "./timeline";
@@ -8,7 +8,7 @@ const MOMENTS = [0, 2, 4, 6, 9, 11, 13, 15]; // of the sprite sheet's sixteen, f
 const HEIGHT = 62; // of the strip, in pixels
 
 /** A clip as a strip of its moments, with a handle at each end of what is kept. */
-export function CutEditor(props: { video: Video; ends: [number, number]; change: (ends: [number, number]) => void }) {
+export function CutEditor(props: { video: Clip; ends: [number, number]; change: (ends: [number, number]) => void }) {
   const { video, ends, change } = props;
   const box = useRef<HTMLDivElement>(null);
   const player = useRef<HTMLVideoElement>(null);

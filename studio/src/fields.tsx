@@ -180,6 +180,7 @@ export interface Picture {
   id: string;
   name: string;
   picture: string;
+  size: [width: number, height: number];
 }
 
 /** A picture that is handed in; what is shown of it meanwhile is the browser's own copy. */
@@ -190,7 +191,17 @@ export async function takePicture(file: File): Promise<Picture> {
     reader.onerror = () => reject(new Error(`${file.name} cannot be read.`));
     reader.readAsDataURL(file);
   });
-  return { id: await upload(file), name: file.name, picture: shown };
+  const id = await upload(file);
+  return { id, name: file.name, picture: shown, size: await sizeOf(shown) };
+}
+
+function sizeOf(address: string): Promise<[number, number]> {
+  const image = new Image();
+  return new Promise((resolve) => {
+    image.onload = () => resolve([image.naturalWidth, image.naturalHeight]);
+    image.onerror = () => resolve([0, 0]); // a kind that this browser does not show
+    image.src = address;
+  });
 }
 
 /** A button that opens the system's choice of files. */

@@ -184,7 +184,7 @@ export function stateOf(video: Video): string {
 }
 
 /** A picture of the clip that plays while it is pointed at or focused. */
-function Moving({ id }: { id: string }) {
+export function Moving({ id }: { id: string }) {
   const [plays, setPlays] = useState(false);
   const box = useRef<HTMLSpanElement>(null);
   useEffect(() => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { add, GAP, move, nameOf, type Point, PRESETS, path, remove, shareAt } from "./curve";
-import { down, price, sides, up, workSize } from "./money";
+import { box, drawn, type Shape } from "./mask";
+import { down, larger, price, sides, up, workSize } from "./money";
 import { type Card, cuts, freeTime, moveCard, snap, timeAt, toFields, trim } from "./timeline";
 
 const LINE: Point[] = [[0, 0], [0.5, 1], [1, 0]]; // biome-ignore format: points
@@ -35,6 +36,20 @@ describe("a blend's curve", () => {
   it("knows a preset from any other", () => {
     expect(nameOf(PRESETS.mix ?? [])).toBe("mix");
     expect(nameOf(LINE)).toBeNull();
+  });
+});
+
+describe("a mask", () => {
+  it("takes a box as far as it lies inside", () => {
+    expect(box([16, 8, 32, 16], [64, 32])).toEqual({ kind: "box", left: 0.25, top: 0.25, width: 0.5, height: 0.5 });
+    expect(box([-16, 16, 32, 99], [64, 32])).toEqual({ kind: "box", left: 0, top: 0.5, width: 0.25, height: 0.5 });
+    expect(box([64, 0, 8, 8], [64, 32])).toBeNull();
+    expect(box([Number.NaN, 0, 8, 8], [64, 32])).toBeNull();
+  });
+  it("grows by the stroke that is being drawn, inside the picture", () => {
+    const begun: Shape[] = [{ kind: "stroke", radius: 0.1, points: [[0, 0]] }];
+    expect(drawn(begun, 2, 0.5)).toEqual([{ kind: "stroke", radius: 0.1, points: [[0, 0], [1, 0.5]] }]); // biome-ignore format: points
+    expect(drawn([], 0, 0)).toEqual([]);
   });
 });
 
@@ -95,6 +110,7 @@ describe("prices and sizes", () => {
     expect(workSize("1280x720")).toBe("160x96");
     expect(workSize("1080x1920")).toBe("96x160");
     expect(sides(" 64×32 ")).toEqual([64, 32]);
+    expect([larger("64x32"), larger("1280x720")]).toEqual(["80x48", "1536x864"]);
   });
   it("last whole steps", () => {
     expect([up(4.1), up(4.5), down(4.4), down(0.1)]).toEqual([4.5, 4.5, 4, 0.5]);

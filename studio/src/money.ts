@@ -32,6 +32,12 @@ export function workSize(size: string): string {
   return best?.join("x") ?? size;
 }
 
+/** A size that is a fifth larger each way, in the model's steps. */
+export function larger(size: string): string {
+  const grown = (sides(size) ?? [160, 96]).map((side) => Math.ceil((side * 1.2) / STRIDE) * STRIDE);
+  return grown.join("x");
+}
+
 /** The next length that the model makes. */
 export const up = (seconds: number) => Math.ceil(seconds / STEP - 1e-9) * STEP;
 export const down = (seconds: number) => Math.max(STEP, Math.floor(seconds / STEP + 1e-9) * STEP);

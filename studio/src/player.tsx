@@ -2,6 +2,7 @@ import { useCallback, useEffect, useState } from "react";
 import { call, content, get, post, told, type Video } from "./api";
 import type { Known } from "./app";
 import { CredentialsCard } from "./credentials";
+import { Publication } from "./feeds";
 import { Icon } from "./icons";
 import { stateOf } from "./library";
 import { aspect } from "./money";
@@ -44,6 +45,7 @@ export function Player({ id, account, refresh }: Known & { id: string }) {
       </div>
       <aside>
         <About video={video} put={setVideo} account={account} refresh={refresh} />
+        {done && <Publication video={video} put={setVideo} account={account} refresh={refresh} />}
         {done && <CredentialsCard video={video} />}
       </aside>
       {done && <Tools video={video} account={account} refresh={refresh} />}

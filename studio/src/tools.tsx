@@ -1,16 +1,13 @@
-import { type ReactNode, useEffect, useState } from "react";
-import { content, type Fields, get, make, type Video } from "./api";
-import type { Known } from "./app";
+import { useState } from "react";
+import type { Video } from "./api";
 import { nameOf, type Point, PRESETS } from "./curve";
 import { CurveEditor } from "./curveeditor";
 import { CutEditor } from "./cut";
-import { Choice, FINE, Field, FineFields, fineFields, Price } from "./fields";
+import { Choice, Field } from "./fields";
 import { Icon } from "./icons";
-import { aspect, down, up, workSize } from "./money";
-import { Problem } from "./problem";
-import { to, useTask } from "./state";
-
-type Given = Known & { video: Video };
+import { down, up } from "./money";
+import { Inpaint, Outpaint } from "./painting";
+import { type Given, Picker, Sheet } from "./sheet";
 
 const TOOLS = {
   remix: { text: "Remix", Form: Remix },
@@ -18,6 +15,9 @@ const TOOLS = {
   cut: { text: "Re-cut", Form: Recut },
   loop: { text: "Loop", Form: Loop },
   blend: { text: "Blend", Form: Blend },
+  connect: { text: "Connect", Form: Connect },
+  inpaint: { text: "Inpaint", Form: Inpaint },
+  outpaint: { text: "Outpaint", Form: Outpaint },
 } as const;
 
 /** What can be made of a clip. */
@@ -40,75 +40,6 @@ export function Tools(given: Given) {
       </div>
       {Form && <Form key={chosen} {...given} />}
     </section>
-  );
-}
-
-interface SheetProps extends Given {
-  route: string;
-  fields: Fields;
-  seconds: number;
-  about: string;
-  prompt?: "needed" | "own";
-  ready?: boolean;
-  children?: ReactNode;
-}
-
-/** What the forms of all tools have in common: words, fine settings, the price, and the button that asks. */
-function Sheet({
-  video,
-  account,
-  refresh,
-  route,
-  fields,
-  seconds,
-  about,
-  prompt = "own",
-  ready = true,
-  children,
-}: SheetProps) {
-  const [words, setWords] = useState(prompt === "needed" ? video.prompt : "");
-  const [fine, setFine] = useState(FINE);
-  const [open, setOpen] = useState(false);
-  const { busy, problem, run } = useTask();
-  const submit = () =>
-    run(async () => {
-      const own = words.trim() ? { prompt: words.trim() } : {};
-      const made = await make(route, { video: { id: video.id }, ...own, ...fields, ...fineFields(fine) });
-      refresh();
-      location.hash = to("video", made.id);
-    });
-  return (
-    <form
-      className="sheet card"
-      onSubmit={(event) => {
-        event.preventDefault();
-        submit();
-      }}
-    >
-      <p className="muted">{about}</p>
-      {children}
-      <label className="field wide">
-        <span>{prompt === "needed" ? "Prompt" : "Prompt (the clip's own, if empty)"}</span>
-        <textarea
-          rows={2}
-          value={words}
-          required={prompt === "needed"}
-          maxLength={8000}
-          onChange={(event) => setWords(event.target.value)}
-        />
-      </label>
-      {open && <FineFields fine={fine} change={setFine} />}
-      <Problem of={problem} />
-      <div className="row end">
-        <button type="button" className="quiet" aria-expanded={open} onClick={() => setOpen(!open)}>
-          <Icon name="more" /> More
-        </button>
-        <Price account={account} size={workSize(video.size)} seconds={seconds} />
-        <button type="submit" className="primary" disabled={busy || !ready}>
-          {busy ? "Asking…" : "Make"}
-        </button>
-      </div>
-    </form>
   );
 }
 
@@ -212,6 +143,24 @@ function Recut(given: Given) {
   );
 }
 
+function Connect(given: Given) {
+  const [other, setOther] = useState<Video | null>(null);
+  const [seconds, setSeconds] = useState("2");
+  return (
+    <Sheet
+      {...given}
+      route="connections"
+      fields={{ second_video: { id: other?.id }, seconds: Number(seconds) }}
+      seconds={up(Number(given.video.seconds) + Number(seconds) + Number(other?.seconds ?? 0))}
+      about="This clip, then another, and seconds between them that lead from the one to the other."
+      ready={Boolean(other)}
+    >
+      <Picker label="The clip it leads to" not={given.video.id} chosen={other?.id} choose={setOther} />
+      <Choice label="Between" value={seconds} change={setSeconds} options={ADDED} />
+    </Sheet>
+  );
+}
+
 const CURVES: [string, string][] = [["transition", "Transition"], ["mix", "Mix"], ["sample", "Sample"]]; // biome-ignore format: pairs
 
 function Blend(given: Given) {
@@ -243,40 +192,5 @@ function Blend(given: Given) {
       </div>
       <CurveEditor points={points} change={setPoints} />
     </Sheet>
-  );
-}
-
-/** The account's finished clips to choose one of. */
-export function Picker(props: { label: string; not?: string; chosen?: string; choose: (video: Video) => void }) {
-  const [videos, setVideos] = useState<Video[] | null>(null);
-  const [problem, setProblem] = useState<unknown>(null);
-  useEffect(() => {
-    get<{ data: Video[] }>("/videos?limit=100")
-      .then(({ data }) => setVideos(data.filter((video) => video.status === "completed" && video.id !== props.not)))
-      .catch(setProblem);
-  }, [props.not]);
-  if (videos?.length === 0) return <p className="muted">There is no other finished clip yet.</p>;
-  return (
-    <fieldset className="picker">
-      <legend>{props.label}</legend>
-      <Problem of={problem} />
-      {(videos ?? []).map((video) => (
-        <label key={video.id} data-chosen={video.id === props.chosen || undefined}>
-          <input
-            type="radio"
-            name={props.label}
-            checked={video.id === props.chosen}
-            onChange={() => props.choose(video)}
-          />
-          <img
-            src={content(video.id, "thumbnail")}
-            alt={video.title || video.prompt}
-            title={video.title || video.prompt}
-            style={{ aspectRatio: aspect(video.size) }}
-            loading="lazy"
-          />
-        </label>
-      ))}
-    </fieldset>
   );
 }

@@ -19,6 +19,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -66,13 +67,16 @@ def cluster() -> Iterator[Cluster]:
         shutil.rmtree(folder)
 
 
+USUAL = os.environ.get("SORAIRO_TEST_DATABASE", "sqlite")
+"""For tests that say nothing of it, and for the live server."""
+
 both = pytest.mark.parametrize("kind", ["sqlite", "postgresql"], indirect=True)
 """For tests that must hold with either database."""
 
 
 @pytest.fixture
 def kind(request: pytest.FixtureRequest) -> str:
-    name: str = getattr(request, "param", "sqlite")
+    name: str = getattr(request, "param", USUAL)
     return name
 
 
@@ -264,6 +268,7 @@ class Live:
     key: str
     process: subprocess.Popen[str]
     folder: Path
+    database: str
 
     def kill_worker(self) -> None:
         """As the kernel does when memory is short: nothing is told, nothing is put in order."""
@@ -273,23 +278,32 @@ class Live:
 
     def keys(self, *arguments: str) -> str:
         """What `sorairo keys` prints."""
-        command = [*COMMAND, "keys", *arguments, "--folder", str(self.folder)]
+        command = [*COMMAND, "keys", *arguments, "--folder", str(self.folder), "--database", self.database]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 @pytest.fixture(scope="session")
-def live(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+def live(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Live]:
+    with ExitStack() as stack:
+        url = "" if USUAL == "sqlite" else stack.enter_context(request.getfixturevalue("cluster").copy())
+        yield from serving(tiny_model, tmp_path_factory, url)
+
+
+def serving(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory, database: str) -> Iterator[Live]:
     folder = tmp_path_factory.mktemp("installation")
     options = [
         "--port",
         "0",
         "--private-webhooks",
+        "--feeds",
         "--max-attempts",
         "2",
         "--folder",
         str(folder),
         "--model",
         str(tiny_model),
+        "--database",
+        database,
     ]
     command = [*COMMAND, "serve", *options]
     home = tmp_path_factory.getbasetemp() / "settings"
@@ -297,7 +311,7 @@ def live(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout
         url, key = process.stdout.readline().strip(), process.stdout.readline().strip().rpartition(" ")[2]
-        yield Live(url, key, process, folder)
+        yield Live(url, key, process, folder, database)
         process.terminate()
         assert process.wait(30) == 0
         lock, name = claim_name(folder)

@@ -6,12 +6,10 @@ import base64
 import hashlib
 import io
 import json
-import sqlite3
 import time
 import urllib.request
 import warnings
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +18,14 @@ import pytest
 from openai import OpenAI
 from openai.types import Video
 from PIL import Image
+from sqlalchemy import select
 from tests.server.conftest import Live, Receiver
 
 from sorairo.media import read_picture, read_video
 from sorairo.provenance import verify
+from sorairo.server.database import Database, open_database
+from sorairo.server.settings import Settings
+from sorairo.server.tables import VideoRow
 
 pytestmark = pytest.mark.filterwarnings("ignore:The Sora API is scheduled:DeprecationWarning")
 FAST: dict[str, Any] = {"num_inference_steps": 4}
@@ -293,9 +295,11 @@ def test_a_video_that_kills_its_workers_fails_and_the_next_is_made(client: OpenA
 
 def attempts_at(live: Live, video_id: str) -> int:
     """At sampling."""
-    with closing(sqlite3.connect(live.folder / "library.sqlite")) as connection:
-        row = connection.execute("SELECT stage, attempts FROM videos WHERE id = ?", [video_id]).fetchone()
-    return int(row[1]) if row[0] == "sampling" else 0
+    engine = open_database(Settings(live.folder, live.database).library_url)
+    with Database.of(engine).reading() as session:
+        stage, attempts = session.execute(select(VideoRow.stage, VideoRow.attempts).filter_by(id=video_id)).one()
+    engine.dispose()
+    return int(attempts) if stage == "sampling" else 0
 
 
 def test_health_and_measurements(live: Live) -> None:

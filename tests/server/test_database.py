@@ -53,6 +53,7 @@ def test_the_way_back_leaves_nothing(engine: Engine) -> None:
     assert inspect(engine).get_table_names() == ["alembic_version"]
 
 
+@pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
 def test_sqlite_keeps_a_log_ahead_of_its_writes(engine: Engine) -> None:
     with engine.connect() as connection:
         assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
@@ -107,10 +108,11 @@ def test_an_old_library_keeps_what_is_in_it(engine: Engine) -> None:
         caller = authenticate(session, pepper, "sorairo_0123_secret")
         assert caller
         row = find(session, caller.account_id, "video_1", finished=True)
-        assert (row.prompt, row.credits) == ("a red ball", 7)
+        assert (row.prompt, row.credits, row.publication) == ("a red ball", 7, "private")
         assert session.get_one(FileRow, "char_1").description == ""
 
 
+@pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
 def test_a_copy_of_a_library_in_use_is_whole(engine: Engine, tmp_path: Path) -> None:
     """What the page on back-up says: SQLite's own copy, made while somebody writes."""
     writing, stop = Database.of(engine).writing, threading.Event()

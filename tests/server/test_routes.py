@@ -251,6 +251,7 @@ def test_a_bug_is_500_in_the_one_shape(enter: Enter, service: Service) -> None:
     assert error_of(alice.get(f"/v1/videos/{video_id}"), 500)["type"] == "server_error"
 
 
+@pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
 def test_a_lost_storage_is_told_by_health(enter: Enter, service: Service) -> None:
     alice = enter("alice")
     assert alice.get("/healthz").json()["counts"]["workers"] == 0

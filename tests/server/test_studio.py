@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import BrowserContext, FilePayload, Locator, Page, Request, expect, sync_playwright
@@ -207,6 +208,68 @@ def test_blend_along_a_curve_that_is_dragged(clip: Page, first: str) -> None:
     assert sent["second_video"]["id"] not in ("", first)
 
 
+def test_connect_with_another_clip(clip: Page, first: str) -> None:
+    form = pressed(clip, "Connect")
+    form.get_by_role("radio").first.check(force=True)
+    form.get_by_label("Between").select_option("0.5")
+    sent = send(clip, form, "/connections")
+    assert (sent["video"], sent["seconds"]) == ({"id": first}, 0.5)
+    assert sent["second_video"]["id"] not in ("", first)
+
+
+def handed_in(live: Live, name: str) -> np.ndarray:
+    """A mask that was handed in, as the server keeps it; edges and boxes are drawn without half tones."""
+    (path,) = (live.folder / "files" / "uploads" / name).glob("*.png")
+    return np.asarray(Image.open(path).convert("L"))
+
+
+def test_inpaint_what_is_painted_or_boxed(clip: Page, live: Live) -> None:
+    form = pressed(clip, "Inpaint")
+    make = form.get_by_role("button", name="Make", exact=True)
+    expect(make).to_be_disabled()
+    canvas = form.get_by_label("Mask", exact=True)
+    form.get_by_label("Brush").fill("40")
+    place = canvas.bounding_box()
+    assert place
+    drag(clip, canvas, place["x"] + 0.9 * place["width"], place["y"] + 0.5 * place["height"])
+    expect(form).to_contain_text("1 marked area: white is made anew.")
+    form.get_by_role("button", name="Undo").click()
+    expect(make).to_be_disabled()
+    for side, value in (("Left", "16"), ("Top", "8"), ("Width", "32"), ("Height", "99")):
+        form.get_by_label(side, exact=True).fill(value)
+    form.get_by_label("Height", exact=True).press("Enter")
+    drag(clip, canvas, place["x"] + 0.9 * place["width"], place["y"] + 0.5 * place["height"])
+    sent = send(clip, form, "/inpaints")
+    white = handed_in(live, sent["mask"]["id"]) > 128
+    assert white.shape == (32, 64)
+    assert white[8:, 16:48].all()
+    assert white[16, 32:57].all()
+    assert not white[:, :12].any()
+    assert not white[:2].any()
+
+
+def test_inpaint_by_a_picture_that_is_dropped(clip: Page, live: Live) -> None:
+    form = pressed(clip, "Inpaint")
+    drop(clip, "white", "mask.png")
+    expect(form).to_contain_text("The white of mask.png is made anew.")
+    assert handed_in(live, send(clip, form, "/inpaints")["mask"]["id"]).min() == 255
+
+
+def test_outpaint_at_a_place(clip: Page) -> None:
+    form = pressed(clip, "Outpaint")
+    expect(form.get_by_label("Larger size")).to_have_value("80x48")
+    inner = form.get_by_role("button", name="The clip's place: 8 from the left, 8 from the top")
+    inner.press("ArrowLeft")
+    inner = form.get_by_role("button", name="The clip's place: 0 from the left, 8 from the top")
+    stage = form.locator(".stage").bounding_box()
+    assert stage
+    drag(clip, inner, stage["x"] + stage["width"], stage["y"])
+    expect(form.get_by_label("Left", exact=True)).to_have_value("16")
+    form.get_by_label("Top", exact=True).fill("4")
+    sent = send(clip, form, "/outpaints")
+    assert (sent["size"], sent["place"]) == ("80x48", [16, 4])
+
+
 def drag(page: Page, what: Locator, x: float, y: float) -> None:
     box = what.bounding_box()
     assert box
@@ -241,12 +304,34 @@ def test_a_storyboard_of_a_text_a_picture_and_a_clip(page: Page, first: str) -> 
     ]
 
 
+def drop(page: Page, colour: str, name: str) -> None:
+    file = f"new File([Uint8Array.from(bytes)], '{name}', {{type: 'image/png'}})"
+    script = f"bytes => {{ const held = new DataTransfer(); held.items.add({file}); return held }}"
+    held = page.evaluate_handle(script, [*picture(colour)])
+    page.dispatch_event("body", "drop", {"dataTransfer": held})
+
+
+def test_only_a_part_of_a_picture_moves(page: Page, first: str, live: Live) -> None:
+    page.goto("/#/")
+    form = page.locator("form.composer")
+    small(form)
+    form.get_by_label("Variations").select_option("1")
+    form.get_by_label("Picture", exact=True).set_input_files(file("blue"))
+    form.get_by_role("button", name="Only a part moves").click()
+    form.get_by_role("textbox", name="Prompt").fill("a blue ball rolls")
+    expect(form.get_by_role("button", name="Make", exact=True)).to_be_disabled()
+    form.get_by_role("button", name="Mark the box").click()
+    expect(form).to_contain_text("1 marked area: white moves, the rest stands still.")
+    sent = send(page, form, "/cinemagraphs")
+    white = handed_in(live, sent["mask"]["id"]) == 255
+    assert white[:16, :32].all()
+    assert white.sum() == 16 * 32
+    assert sent["input_reference"]["id"].startswith("file_")
+
+
 def test_a_picture_is_dropped_and_the_clip_begins_with_it(page: Page, first: str) -> None:
     page.goto("/#/")
-    file = "new File([Uint8Array.from(bytes)], 'a.png', {type: 'image/png'})"
-    script = f"bytes => {{ const held = new DataTransfer(); held.items.add({file}); return held }}"
-    held = page.evaluate_handle(script, [*picture("green")])
-    page.dispatch_event("body", "drop", {"dataTransfer": held})
+    drop(page, "green", "a.png")
     expect(page.get_by_role("img", name="First frame: a.png")).to_be_visible()
     form = page.locator("form.composer")
     small(form)
@@ -261,7 +346,7 @@ def test_a_picture_is_dropped_and_the_clip_begins_with_it(page: Page, first: str
 def test_what_was_asked_for_was_made(page: Page, first: str) -> None:
     for name in made:
         wait_for(page, name, "completed")
-    assert len(made) == 8
+    assert len(made) == 13
 
 
 def wait_for(page: Page, video_id: str, status: str) -> dict[str, Any]:
@@ -314,6 +399,42 @@ def test_a_failed_one_is_explained_and_one_under_way_is_cancelled(page: Page, fi
     expect(page.get_by_text("a slow ball")).to_have_count(0)
 
 
+def test_a_clip_is_shown_to_all_and_taken_back(clip: Page, first: str, live: Live) -> None:
+    """By its owner's choice, after it was judged; another account watches it, works on it, and reports it."""
+    who = clip.get_by_role("region", name="Who sees it")
+    expect(who).to_contain_text("Only you see this clip.")
+    expect(who).to_contain_text("beside your name, visitor")
+    who.get_by_role("button", name="Show it to all").click()
+    expect(who).to_contain_text("Everybody here sees this clip.")
+    assert clip.context.browser
+    other = clip.context.browser.new_context(base_url=live.url.removesuffix("/v1")).new_page()
+    other.set_default_timeout(PATIENCE_MS)
+    other.goto("/")
+    other.get_by_label("API key").fill(live.key)
+    other.get_by_role("button", name="Sign in").click()
+    other.get_by_role("link", name="Recent").click()
+    other.get_by_role("link", name="a red ball rolls, by visitor").click()
+    expect(other.locator(".screen video")).not_to_have_js_property("currentTime", 0)
+    expect(other.get_by_role("heading", name="Verified")).to_be_visible()
+    other.get_by_role("button", name="Featured").click()
+    other.get_by_role("link", name="Featured").click()
+    other.get_by_role("link", name="a red ball rolls, by visitor").click()
+    other.get_by_role("button", name="Report").click()
+    other.get_by_label("Reason").select_option("other")
+    other.get_by_label("What is wrong").fill("It is too red.")
+    other.get_by_role("button", name="Send the report").click()
+    expect(other.get_by_role("status").filter(has_text="The operator was told.")).to_be_visible()
+    form = pressed(other, "Loop")
+    form.get_by_label("Way back").select_option("0.5")
+    assert send(other, form, "/loops")["video"] == {"id": first}
+    wait_for(other, made.pop(), "completed")
+    who.get_by_role("button", name="Take it back").click()
+    expect(who).to_contain_text("Only you see this clip.")
+    other.goto("/#/recent")
+    expect(other.get_by_text("Nothing is shown here yet.")).to_be_visible()
+    other.context.close()
+
+
 def test_a_clip_is_named_put_away_found_downloaded_and_deleted(clip: Page, first: str, tmp_path: Path) -> None:
     clip.get_by_label("Name").fill("Sunday")
     clip.get_by_label("Name").press("Enter")
@@ -344,9 +465,9 @@ def test_a_clip_is_named_put_away_found_downloaded_and_deleted(clip: Page, first
 
 def test_it_is_readable_on_a_phone_and_works_by_keyboard(page: Page, first: str) -> None:
     page.set_viewport_size({"width": 390, "height": 780})
-    for place in ("#/storyboard", f"#/video/{made[0]}", "#/"):
+    for place in ("#/recent", "#/storyboard", f"#/video/{made[0]}", "#/"):
         page.goto(f"/{place}")
-        page.get_by_role("main").get_by_role("button").first.wait_for()
+        page.get_by_role("main").get_by_role("heading").first.wait_for()
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, place
     page.reload()
     page.get_by_role("textbox", name="Prompt").wait_for()

@@ -67,7 +67,8 @@ def remove_key(key_id: str, service: Opened, caller: Admin) -> dict[str, Any]:
 def feature(video_id: str, given: Given, service: Opened, caller: Admin) -> dict[str, Any]:
     """Takes a published video into the featured feed, or out of it."""
     check_names(given, "featured")
-    chosen = given.get("featured") in (True, "true")
+    if not isinstance(chosen := given.get("featured"), bool):
+        raise ApiError(400, "featured must be true or false.", "featured", "invalid_value")
     with service.database.writing.begin() as session:
         row = session.scalar(select(VideoRow).where(VideoRow.id == video_id, VideoRow.publication == "published"))
         if row is None or row.deleted_at:

@@ -122,8 +122,8 @@ def _put(fields: Fields, name: str, inner: str, value: Any) -> None:
 
 
 def _unpacked(value: Any) -> Any:
-    """Nested fields come as JSON text too."""
-    if isinstance(value, str) and value[:1] in ("{", "["):
+    """Nested fields, and whether something is so, come as JSON text too."""
+    if isinstance(value, str) and (value[:1] in ("{", "[") or value in ("true", "false")):
         try:
             return json.loads(value)
         except (ValueError, RecursionError):
