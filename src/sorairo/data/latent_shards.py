@@ -52,7 +52,7 @@ def write_shards(
     described = in_processes(partial(describe, config), seeds, workers)
     for number, (path, group) in enumerate(groups.items(), start=len(paths) - len(groups) + 1):
         shown = ((read_frames(config, frames, seed), next(described)) for seed in group)
-        _write_shard(path, [(one.show(pixels), one) for pixels, each in shown for one in each], vae, encoder)
+        write_examples(path, [(one.show(pixels), one) for pixels, each in shown for one in each], vae, encoder)
         on_progress("latents", number, len(paths))
     return paths
 
@@ -74,7 +74,8 @@ def to_video(frames: Pixels) -> Tensor:
     return rearrange(torch.from_numpy(np.array(frames)), "t h w c -> 1 c t h w").float() / 127.5 - 1
 
 
-def _write_shard(path: Path, examples: list[Example], vae: VideoVAE, encoder: TextEncoder) -> None:
+def write_examples(path: Path, examples: list[Example], vae: VideoVAE, encoder: TextEncoder) -> None:
+    """Encodes ``examples`` where ``vae`` is into one shard."""
     tensors: dict[str, Tensor] = {}
     for index, (frames, description) in enumerate(examples):
         tensors[f"latents.{index:04d}"] = _encode(vae, frames).half()

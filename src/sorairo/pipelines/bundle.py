@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -96,12 +96,17 @@ def weights_sha256(folder: Path) -> str:
 
 
 def write_bundle(
-    folder: Path, config: ModelConfig, facts: Mapping[str, Any], summary: str = "", licence: str = "Apache-2.0"
+    folder: Path,
+    config: ModelConfig,
+    facts: Mapping[str, Any],
+    summary: str = "",
+    licence: str = "Apache-2.0",
+    captions: Iterable[str] = (),
 ) -> ModelCard:
     """Makes a model of a folder that holds the two weight files: writes its settings and its card.
 
-    The card's words and preview come from a few clips of the world, and its summary, if none is given, from the
-    world's names. ``facts`` is plain JSON data.
+    The card's words and preview come from a few clips of the world (and from ``captions`` that the model has read as
+    well), and its summary, if none is given, from the world's names. ``facts`` is plain JSON data.
     """
     video_vae = _read(VideoVAE, config.video_vae, folder / VAE_FILE)
     study = _study()
@@ -110,7 +115,7 @@ def write_bundle(
     card = ModelCard(
         summary=summary or world_summary(),
         licence=licence,
-        vocabulary=world_vocabulary(study.captions),
+        vocabulary=world_vocabulary([*study.captions, *captions]),
         preview_weight=tuple(tuple(row) for row in preview.weight.tolist()),
         preview_bias=tuple(preview.bias.tolist()),
         facts=dict(facts),

@@ -32,6 +32,15 @@ class ModelCard:
     preview_bias: tuple[float, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Name and SHA-256 of the card of every data set of footage that it descends from, the latest first."""
+        found, lineage = [], self.facts.get("lineage")
+        while isinstance(lineage, dict):
+            found.append(f"{lineage['dataset']['name']} {lineage['dataset']['card_sha256']}")
+            lineage = lineage["parent"].get("lineage")
+        return tuple(found)
+
 
 def weight_roots() -> list[Path]:
     """Folders that hold the built-in models: inside an installed package, or at the repository's root."""

@@ -32,6 +32,7 @@ class Manifest:
     """The statements about one clip. `request` is what was asked, prompt included, as plain JSON data.
 
     `watermark`: the identity of 36 bits that is in its pixels. `ingredients`: files whose credentials are kept in it.
+    `datasets`: name and SHA-256 of the card of each data set of footage that the model was trained on.
     """
 
     title: str
@@ -42,6 +43,7 @@ class Manifest:
     ingredients: tuple[Ingredient, ...] = ()
     software: str = "sorairo"
     version: str = sorairo.__version__
+    datasets: tuple[str, ...] = ()
 
     def to_c2pa(self, media_type: str, created: datetime) -> dict[str, Any]:
         """The manifest definition of the C2PA SDK, with the actions that readers insist on: `c2pa.created`, or for
@@ -55,6 +57,8 @@ class Manifest:
         }
         if self.watermark is not None:
             parameters[f"{_NAMESPACE}.watermark"] = f"{self.watermark:09x}"
+        if self.datasets:
+            parameters[f"{_NAMESPACE}.datasets"] = list(self.datasets)
         edited = [name for name, each in self.ingredient_names.items() if each.edited]
         inputs = [name for name, each in self.ingredient_names.items() if not each.edited]
         if inputs:
@@ -82,8 +86,8 @@ class Manifest:
 
 def read_facts(manifest: Tree, others: Tree | None = None, generation: int = 0) -> dict[str, Any]:
     """What a manifest, as the C2PA SDK prints it, says: whichever of title, model, weights_sha256, request,
-    watermark, software, created, source_type, signer and parents it has. Made for files of strangers too: nothing
-    about their shape is assumed.
+    watermark, datasets, software, created, source_type, signer and parents it has. Made for files of strangers too:
+    nothing about their shape is assumed.
 
     `others`: all manifests in the file by their labels; a parent's facts are read there, and so on.
     """
@@ -96,6 +100,7 @@ def read_facts(manifest: Tree, others: Tree | None = None, generation: int = 0) 
         "weights_sha256": _at(parameters, f"{_NAMESPACE}.weights_sha256"),
         "request": _parsed(_at(parameters, f"{_NAMESPACE}.request")),
         "watermark": _at(parameters, f"{_NAMESPACE}.watermark"),
+        "datasets": _at(parameters, f"{_NAMESPACE}.datasets"),
         "software": " ".join(str(_at(generator, key)) for key in ("name", "version") if _at(generator, key)) or None,
         "created": _at(action, "when"),
         "source_type": _at(action, "digitalSourceType"),

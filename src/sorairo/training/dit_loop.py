@@ -58,6 +58,7 @@ class DiTTrainer:
         self.model = DiT(self.recipe.model.dit).to(self.workers.device)
         if self.recipe.start:
             self.model.load_state_dict(starting_weights(find_model(self.recipe.start), self.recipe.model.dit))
+        self.adapt()
         if self.recipe.dit.compile:
             for block in self.model.blocks:
                 block.compile(dynamic=True)  # batches differ in size, length and caption
@@ -67,7 +68,7 @@ class DiTTrainer:
         self.state = TrainingState(self.folder / "dit", self.model, optimizers, average, self.workers)
 
     def run(self) -> Path:
-        """Trains up to the recipe's last step and returns the path of the averaged weights."""
+        """Trains up to the recipe's last step, or until it `ends`, and returns the path of the averaged weights."""
         steps = range(self.state.restore(), self.schedule.steps)
         saving = parallel.Alarm(self.recipe.minutes_per_checkpoint, self.workers)
         sampling = parallel.Alarm(self.recipe.minutes_per_sample, self.workers)
@@ -81,9 +82,18 @@ class DiTTrainer:
                     self._write_weights(step + 1)
                 if journal and self.strip and sampling.rings():
                     journal.picture(step + 1, "samples", self.strip.draw(self._average(), step + 1))
+                if self.ends(step + 1):
+                    break
         if steps:
             self.state.save(steps.stop)
         return self._write_weights(steps.stop)
+
+    def adapt(self) -> None:
+        """Changes the model before it is trained: for a fine-tuning, which has its own way."""
+
+    def ends(self, step: int) -> bool:
+        """Whether to end after ``step`` steps, before the recipe does: for a fine-tuning, which may know better."""
+        return False
 
     def draw(self, step: int) -> Noised:
         """What a step works on: a pure function of the recipe's seed and the step, whatever the number of processes.

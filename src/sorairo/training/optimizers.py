@@ -96,18 +96,19 @@ class Optimizers:
             hidden = name.endswith("weight") and parameter.ndim > 1 and not name.startswith(heads)
             (matrices if hidden else others).append(parameter)
         rate, decay = schedule.muon_learning_rate, schedule.weight_decay
-        self.muon = Muon(matrices, rate, weight_decay=decay, bfloat16=bfloat16)
+        # None where only small additions to a model are trained.
+        self.muon = Muon(matrices, rate, weight_decay=decay, bfloat16=bfloat16) if matrices else None
         self.adamw = torch.optim.AdamW(others, schedule.adamw_learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
 
     @property
     def all(self) -> list[torch.optim.Optimizer]:
-        return [self.muon, self.adamw]
+        return [self.muon, self.adamw] if self.muon else [self.adamw]
 
     def step(self, step: int) -> None:
         """Changes the weights with the rates of ``step`` and clears the gradients."""
         factor = self.schedule.factor(step)
         rates = (self.schedule.muon_learning_rate, self.schedule.adamw_learning_rate)
-        for optimizer, rate in zip(self.all, rates, strict=True):
+        for optimizer, rate in zip(self.all, rates[-len(self.all) :], strict=True):
             for group in optimizer.param_groups:
                 group["lr"] = rate * factor
             optimizer.step()

@@ -1,0 +1,206 @@
+"""From a model and a data set of footage to a model of one's own: latents, then the transformer's own loop.
+
+Ends when what is held out is no longer learnt, and keeps the weights that were best on it. Never changes the model it
+starts from, nor the autoencoder: a fine-tuned model's clips blur where the autoencoder does.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sorairo.checkpoint import load_into, load_tensors, save_tensors
+from sorairo.data.dataset import CARD, read_card, sha256_of
+from sorairo.data.footage_latents import Captioner, FootageLatents, write_footage_latents
+from sorairo.data.latent_dataset import DrawConfig, LatentDataset
+from sorairo.models.text_encoder import TextEncoder
+from sorairo.models.video_vae import VideoVAE
+from sorairo.pipelines.bundle import default_device, weights_sha256, write_bundle
+from sorairo.pipelines.cards import CARD_FILE, DIT_FILE, VAE_FILE, find_model, list_models, load_card, load_config
+from sorairo.shapes import NATIVE_BUCKETS
+from sorairo.training.dit_loop import DiTTrainer, Noised
+from sorairo.training.journal import loss_by_level, require_tensorboard
+from sorairo.training.lora import add_low_rank, merged
+from sorairo.training.parallel import Workers
+from sorairo.training.recipe import DiTTraining, Recipe, Schedule
+from sorairo.training.samples import SampleStrip
+
+LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)
+CHECK_BATCHES = 4
+SAMPLE_PROMPTS = 4
+BEST = "best.safetensors"
+
+
+@dataclass(frozen=True)
+class FineTuning:
+    """How to fine-tune: all weights, or low-rank additions of ``lora_rank``; for at most ``steps``.
+
+    Every ``steps_per_check`` the held-out loss is taken at five noise levels; after ``patience`` checks without a
+    better one it ends.
+    """
+
+    lora_rank: int = 0
+    steps: int = 1000
+    steps_per_check: int = 25
+    patience: int = 4
+    tokens_per_batch: int = 12 * 540
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in (("lora_rank", 0), ("steps", 1), ("steps_per_check", 1), ("patience", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} is {getattr(self, name)}; the nearest possible is {least}")
+
+    def schedule(self) -> Schedule:
+        """Gentler than a training from nothing: a fifth of its rates, and as steady where additions start at zero."""
+        rates = {"muon_learning_rate": 0.002, "adamw_learning_rate": 1e-3 if self.lora_rank else 2e-4}
+        return Schedule(self.steps, decay_steps=1, warmup_steps=20, ema_decay=0.98, **rates)
+
+
+def finetune(
+    model: str, dataset: Path, out: Path, settings: FineTuning | None = None, caption_clip: Captioner | None = None
+) -> Path:
+    """Fine-tunes ``model`` (a name or folder) on a data set and returns the new model's folder, ``out``.
+
+    The new model has the name of that folder. Safe to kill and to repeat; ``out``/training holds what is needed for
+    it. ``caption_clip`` describes shots that have no caption.
+
+    Raises:
+        ValueError: no such model or data set, shots without captions, or a name that a built-in model has.
+    """
+    settings, base = settings or FineTuning(), find_model(model)
+    require_tensorboard()
+    name, run = out.absolute().name, out / "training"
+    if name in list_models():
+        raise ValueError(f"out is {out}; {name!r} is a built-in model: the nearest free name is {name + '-own'!r}")
+    if (out / CARD_FILE).exists():
+        return out
+    run.mkdir(parents=True, exist_ok=True)
+    config, device = replace(load_config(base), name=name), default_device()
+    vae = VideoVAE(config.video_vae).eval().requires_grad_(False)
+    load_into(vae, base / VAE_FILE)
+    vae, encoder = vae.to(device), TextEncoder().to(device)
+    latents = write_footage_latents(dataset, run / "latents", vae, encoder, _print_progress, caption_clip)
+    dit = DiTTraining(settings.schedule(), DrawConfig(settings.tokens_per_batch), object_weight=0.0)
+    recipe = Recipe(model=config, start=str(base), dit=dit, seed=settings.seed, minutes_per_sample=5.0)
+    prompts = latents.captions[-SAMPLE_PROMPTS:]
+    strip = SampleStrip(run / "samples", prompts, config.dit, vae, encoder, NATIVE_BUCKETS[0])
+    trainer = _trainer(recipe, run, latents, encoder, Workers(device=device), strip, settings)
+    trainer.run()
+    return _bundle(trainer, base, dataset, latents, out)
+
+
+def _trainer(
+    recipe: Recipe,
+    run: Path,
+    latents: FootageLatents,
+    encoder: TextEncoder,
+    workers: Workers,
+    strip: SampleStrip,
+    settings: FineTuning,
+) -> FineTuner:
+    empty = encoder([""]).states[0].cpu()
+    draw = recipe.dit.draw
+    train = LatentDataset(latents.train, empty, draw, recipe.seed)
+    held = LatentDataset(latents.held_out, empty, replace(draw, caption_dropout=0.0, late_share=0.0), recipe.seed)
+    return FineTuner(recipe, run, train, workers, strip, settings, held)
+
+
+@dataclass
+class FineTuner(DiTTrainer):
+    """The transformer's training, with what is held out as its judge."""
+
+    settings: FineTuning = FineTuning()
+    held_out: LatentDataset | None = None
+
+    def adapt(self) -> None:
+        if self.settings.lora_rank:
+            add_low_rank(self.model, self.settings.lora_rank)
+
+    def ends(self, step: int) -> bool:
+        """Takes the held-out loss where it is due; notes it, keeps the best weights, and says whether to stop."""
+        if step % self.settings.steps_per_check and step != self.schedule.steps:
+            return False
+        checks = [line for line in read_checks(self.folder) if line["step"] < step]
+        if not checks:
+            checks = [{"step": 0, **self.held_out_losses({})}]
+        checks.append({"step": step, **self.held_out_losses(self.state.average.weights)})
+        (self.folder / "held-out.jsonl").write_text("".join(json.dumps(line) + "\n" for line in checks))
+        scores = [score(line, checks[0]) for line in checks]
+        best = scores.index(min(scores))
+        best_step = checks[best]["step"]
+        print(f"held out {step}/{self.schedule.steps}  {scores[-1]:.4f} of the loss before; best at {best_step}")
+        if best == len(checks) - 1 or not (self.folder / BEST).exists():
+            save_tensors(self.folder / BEST, self._average(), {"step": step})
+        return len(checks) - 1 - best >= self.settings.patience
+
+    @torch.no_grad()
+    def held_out_losses(self, weights: dict[str, Tensor]) -> dict[str, float]:
+        """Mean loss by noise level, {"loss_level_0.2": ...} as in a training's log, always of the same noise; with
+        ``weights``, or with those that the model has."""
+        assert self.held_out, "nothing is held out"
+        losses, levels = [], []
+        with self._with(weights):
+            for number in range(CHECK_BATCHES):
+                batch = self.held_out.draw(number)
+                for level in LEVELS:
+                    noise_map = torch.full(batch.cover.shape, level)
+                    losses.append(self.losses(Noised(batch, noise_map, seed=number))[1].cpu())
+                    levels.append(torch.full((len(batch.latents),), level))
+        return loss_by_level(torch.cat(losses), torch.cat(levels))
+
+    @contextmanager
+    def _with(self, weights: dict[str, Tensor]) -> Iterator[None]:
+        own = {name: value.clone() for name, value in self.model.state_dict().items()}
+        self.model.load_state_dict(weights or own)
+        yield
+        self.model.load_state_dict(own)
+
+    def _average(self) -> dict[str, Tensor]:
+        return merged(super()._average())
+
+
+def score(check: dict[str, float], first: dict[str, float]) -> float:
+    """Held-out loss as a share of what it was at first, each noise level counting the same."""
+    shares = [check[name] / first[name] for name in first if name != "step"]
+    return sum(shares) / len(shares)
+
+
+def read_checks(run: Path) -> list[dict[str, float]]:
+    """The held-out losses of a run so far."""
+    path = run / "held-out.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def _bundle(trainer: FineTuner, base: Path, dataset: Path, latents: FootageLatents, out: Path) -> Path:
+    """Writes the new model. Its lineage is in the header of its weights too, which signed clips name by their hash."""
+    weights, metadata = load_tensors(trainer.folder / BEST)
+    card, data = load_card(base), read_card(dataset)
+    parent: dict[str, Any] = {"name": load_config(base).name, "weights_sha256": weights_sha256(base)}
+    if "lineage" in card.facts:
+        parent["lineage"] = card.facts["lineage"]
+    told = {"name": data["name"], "card_sha256": sha256_of(dataset / CARD), "licences": data["licences"]}
+    rank = trainer.settings.lora_rank
+    lineage = {"parent": parent, "dataset": told, "method": f"low-rank additions of {rank}" if rank else "all weights"}
+    save_tensors(out / DIT_FILE, {name: value.half() for name, value in weights.items()}, {"lineage": lineage})
+    shutil.copyfile(base / VAE_FILE, out / VAE_FILE)
+    checks = read_checks(trainer.folder)
+    best = next(line for line in checks if line["step"] == metadata["step"])
+    facts = {"steps": metadata["step"], "held_out": round(score(best, checks[0]), 4), "lineage": lineage}
+    summary = f"{card.summary} Fine-tuned on {data['name']}, {data['shots_accepted']} shots.".strip()
+    write_bundle(out, trainer.recipe.model, facts, summary, card.licence, latents.captions)
+    return out
+
+
+def _print_progress(stage: str, done: int, total: int) -> None:
+    if sys.stderr.isatty() or done % max(1, total // 20) == 0:
+        print(f"{stage} {done}/{total}", flush=True)

@@ -1,0 +1,136 @@
+"""Where a clip's model comes from, down to the files it was trained on, and the way back from a file to its clips.
+
+One chain of hashes: a signed clip names its model's weights; the header of the weights names the data card; the card
+names index and shards; the index names each file. Never deletes anything, and never asks the network.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sorairo.data.dataset import CARD, INDEX, read_card, read_index, sha256_of
+from sorairo.pipelines.cards import CONFIG_FILE, WEIGHT_FILES, list_models, load_card
+from sorairo.provenance import verify
+
+LEAST_DIGITS = 8  # of a hash that stands for a file
+
+
+class Link(NamedTuple):
+    """One part of a chain: what it is, its name, the hash that the part before it knows it by, and what was found."""
+
+    kind: str
+    name: str
+    sha256: str
+    note: str
+
+
+def lineage(clip: Path, folders: Sequence[Path]) -> list[Link]:
+    """The chain of a clip, model by model and data set by data set; what is missing in ``folders`` is said to be.
+
+    Raises ValueError for a file that can carry no credentials.
+    """
+    verdict = verify(clip)
+    facts = verdict.facts
+    links = [Link("clip", clip.name, sha256_of(clip), f"credentials: {verdict.state}")]
+    if verdict.state not in ("trusted", "valid") or "weights_sha256" not in facts:
+        return [*links, Link("model", "unknown", "", "the clip's credentials tell of none that could be believed")]
+    models = {sha256: folder for folder, sha256 in _models(folders)}
+    folder = models.get(facts["weights_sha256"])
+    found = f"its weights are in {folder}" if folder else "not found in the folders that were searched"
+    links.append(Link("model", facts["model"], facts["weights_sha256"], found))
+    told = _lineage_of(folder) if folder else None
+    while told:
+        links.append(_dataset_link(told["dataset"], folders))
+        parent = told["parent"]
+        links.append(Link("parent model", parent["name"], parent["weights_sha256"], f"changed by: {told['method']}"))
+        told = parent.get("lineage")
+    if folder and len(links) == 2:
+        links.append(Link("data", "the built-in world", "", "its weights name no data set of footage"))
+    return links
+
+
+def forget(item: str, folders: Sequence[Path]) -> list[Link]:
+    """Every shard, model and clip below ``folders`` that descends from a file of footage.
+
+    ``item``: its name in a data set, or at least eight digits of its SHA-256. Near-duplicates of it are named too.
+    """
+    links: list[Link] = []
+    cards: set[str] = set()
+    for dataset in sorted(_found(folders, CARD)):
+        for link in _descendants(item, dataset.parent):
+            links.append(link)
+            cards.add(sha256_of(dataset))
+    weights = set()
+    for folder, sha256 in _models(folders):
+        if cards & {digest.split()[-1] for digest in load_card(folder).datasets}:
+            weights.add(sha256)
+            links.append(Link("model", folder.name, sha256, str(folder)))
+    for path in sorted([*_found(folders, "*.mp4"), *_found(folders, "*.png")]):
+        if weights and weights & set(_weights_in(verify(path).facts)):
+            links.append(Link("clip", path.name, sha256_of(path), str(path)))
+    return links
+
+
+def _descendants(item: str, dataset: Path) -> Iterator[Link]:
+    try:
+        rows = read_index(dataset)
+    except (ValueError, OSError):  # another kind of card, or a data set in pieces
+        return
+    short = len(item) >= LEAST_DIGITS
+    own = [row for row in rows if row["item"] == item or (short and row["sha256"].startswith(item))]
+    names = {f"of {row['item']} is" for row in own}
+    shards = {row["shard"] for row in own if row["shard"]}
+    for shard in read_card(dataset)["shards"]:
+        if shard["name"] in shards:
+            yield Link("shard", shard["name"], shard["sha256"], str(dataset / shard["name"]))
+    for row in rows:
+        if row["reason"] == "near-duplicate" and any(name in row["detail"] for name in names):
+            yield Link("near-duplicate", row["item"], row["sha256"], f"left out of {dataset}: {row['detail']}")
+
+
+def _dataset_link(told: Mapping[str, Any], folders: Sequence[Path]) -> Link:
+    name, sha256 = told["name"], told["card_sha256"]
+    for card in _found(folders, CARD):
+        if sha256_of(card) == sha256:
+            same = sha256_of(card.parent / INDEX) == read_card(card.parent)["index_sha256"]
+            used = read_card(card.parent)["items_used"]
+            return Link("data set", name, sha256, f"{used} files, {card.parent}{'' if same else '; ITS INDEX DIFFERS'}")
+    return Link("data set", name, sha256, "its card was not found in the folders that were searched")
+
+
+def _models(folders: Sequence[Path]) -> Iterator[tuple[Path, str]]:
+    """Folders of models, installed ones too, each with the hash of its weights."""
+    from sorairo.pipelines.bundle import weights_sha256  # loads torch
+
+    found = {path.parent for path in _found(folders, CONFIG_FILE)} | set(list_models().values())
+    for folder in sorted(found):
+        if all((folder / name).is_file() for name in WEIGHT_FILES):
+            yield folder, weights_sha256(folder)
+
+
+def _lineage_of(model: Path) -> Mapping[str, Any] | None:
+    """What the header of the weights says: the card may have been changed, the weights are what the clip names."""
+    from sorairo.checkpoint import load_tensors
+
+    found: Mapping[str, Any] | None = load_tensors(model / WEIGHT_FILES[0])[1].get("lineage")
+    return found
+
+
+def _weights_in(facts: Mapping[str, Any]) -> Iterator[str]:
+    """Of the clip itself and of every clip that it was made from."""
+    yield facts.get("weights_sha256", "")
+    for parent in facts.get("parents", ()):
+        yield from _weights_in(parent)
+
+
+def _found(folders: Sequence[Path], pattern: str) -> Iterator[Path]:
+    """Files by their name's pattern below folders; not in hidden ones, nor in what an ingestion keeps to go on."""
+    for folder in folders:
+        for where, names, _ in os.walk(folder):
+            names[:] = sorted(
+                name for name in names if not name.startswith(".") and name not in ("work", "node_modules")
+            )
+            yield from (path for path in Path(where).glob(pattern) if path.is_file())
