@@ -21,12 +21,13 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 
 COMMANDS = {
     "accounts", "animate", "audit", "blend", "caption", "cinemagraph", "connect", "eval", "expand", "extend",
-    "generate", "image", "inpaint", "keys", "loop", "models", "outpaint", "policy", "recut", "remix", "reproduce",
-    "serve", "storyboard", "tiers", "train", "vary", "verify", "whence", "worker", "world",
+    "finetune", "forget", "generate", "image", "ingest", "inpaint", "keys", "lineage", "loop", "models", "outpaint",
+    "policy", "recut", "remix", "reproduce", "serve", "storyboard", "tiers", "train", "vary", "verify", "whence",
+    "worker", "world",
 }  # fmt: skip
 TARGETS = {
-    "bench", "check", "demo", "gallery", "recaption-study", "safety-report", "setup", "studio", "test", "train",
-    "world",
+    "bench", "check", "demo", "footage", "gallery", "recaption-study", "safety-report", "setup", "studio", "test",
+    "train", "world",
 }  # fmt: skip
 PUBLIC = {
     "sorairo.pipelines": {

@@ -18,6 +18,7 @@ import click
 import sorairo
 from sorairo.cli.describing import DESCRIBING
 from sorairo.cli.finding import whence
+from sorairo.cli.footage import COMMANDS as FOOTAGE
 from sorairo.cli.making import DEFAULTS, FILE, MAKING
 from sorairo.cli.operating import COMMANDS as SERVING
 from sorairo.cli.policy import policy
@@ -51,7 +52,7 @@ def commands() -> None:
     """Sorairo: type a sentence, get a short, signed video."""
 
 
-for command in (*MAKING, reproduce, vary, policy, whence, *DESCRIBING, *SERVING):
+for command in (*MAKING, reproduce, vary, policy, whence, *DESCRIBING, *FOOTAGE, *SERVING):
     commands.add_command(command)
 
 

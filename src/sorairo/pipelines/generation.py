@@ -166,7 +166,10 @@ class Generation:
         request = self.request.for_strangers()
         identity = self._marker().identity
         used = ingredients(self.request)
-        manifest = Manifest(output.name, bundle.name, bundle.weights_sha256, request, identity, used)
+        datasets = bundle.card.datasets
+        manifest = Manifest(
+            output.name, bundle.name, bundle.weights_sha256, request, identity, used, datasets=datasets
+        )
         with self.clock.stage("signing"):
             made, small = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", fingerprint(draft)
             (store or ClipStore()).add(KnownClip(identity, known_as or output.name, bundle.name, made, small))
