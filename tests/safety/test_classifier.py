@@ -7,16 +7,48 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sorairo.safety import CATEGORIES, Context, PromptClassifier, check_prompt, load_policy, pooled
-from sorairo.safety.classifier import FILE, LAYERS, probabilities, refusal_scores
+from sorairo.safety import CATEGORIES, Context, PromptClassifier, check_prompt, load_policy, windowed
+from sorairo.safety.classifier import (
+    FILE,
+    LAYERS,
+    STRIDE,
+    WINDOW,
+    centered,
+    highest_of_each,
+    probabilities,
+    refusal_scores,
+)
 from sorairo.safety.training import packaged_embed
 
 SHIPPED = Path(__file__).parents[2] / "weights" / "policy"
 
 
-def test_pooling_is_the_mean_of_real_tokens_of_length_one() -> None:
-    states = np.array([[[3.0, 0.0], [3.0, 8.0], [99.0, 99.0]]], np.float32)
-    np.testing.assert_allclose(pooled(states, np.array([[True, True, False]])), [[0.6, 0.8]], rtol=1e-6)
+def test_windows_are_means_of_neighbours_of_two_depths() -> None:
+    tokens = WINDOW + STRIDE + 3  # with the marks at both ends; the last window begins one after the second
+    layers = [np.full((1, tokens + 1, 2), np.nan, np.float32) for _ in range(6)]
+    layers[3][:, :tokens], layers[5][:, :tokens] = 1.0, np.arange(tokens)[:, None]
+    mask = np.arange(tokens + 1)[None] < tokens
+    (found,) = windowed(layers, mask)
+    middle = (WINDOW - 1) / 2 + 1
+    expected = [(tokens - 1) / 2, middle, middle + STRIDE, middle + STRIDE + 1]
+    np.testing.assert_allclose(found, [[1, 1, value, value] for value in expected])
+
+
+def test_a_short_text_is_one_window() -> None:
+    layers = [np.ones((2, WINDOW + 2, 3), np.float32)] * 6
+    mask = np.array([[True] * (WINDOW + 2), [True] * 2 + [False] * WINDOW])
+    assert [len(text) for text in windowed(layers, mask)] == [1, 1]
+
+
+def test_each_depth_has_length_one_without_what_all_share() -> None:
+    vectors = np.array([[4.0, 5.0, 1.0, 2.0]], np.float32)
+    found = centered(vectors, np.array([1.0, 1.0, 1.0, 1.0], np.float32))
+    np.testing.assert_allclose(found, [[0.6, 0.8, 0.0, 1.0]], rtol=1e-6)
+
+
+def test_a_text_scores_as_its_worst_window() -> None:
+    scores = np.array([[0.1, 0.9], [0.2, 0.1], [0.3, 0.4]], np.float32)
+    np.testing.assert_allclose(highest_of_each(scores, [2, 1]), [[0.2, 0.9], [0.3, 0.4]])
 
 
 def test_probabilities_are_the_mean_of_the_networks() -> None:
@@ -46,7 +78,7 @@ def test_weights_that_cannot_be_read_are_a_line(tmp_path: Path, content: bytes |
     if content is not None:
         (tmp_path / FILE).write_bytes(content)
     with pytest.raises(ValueError, match="weights cannot be read"):
-        PromptClassifier(tmp_path, lambda texts: np.zeros((len(texts), 3), np.float32))
+        PromptClassifier(tmp_path, lambda texts: [np.zeros((1, 3), np.float32) for _ in texts])
 
 
 @pytest.fixture(scope="module")

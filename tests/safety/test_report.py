@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 import numpy as np
@@ -10,7 +11,17 @@ import pytest
 from sorairo.safety.decision import Finding
 from sorairo.safety.examples import Example, load_examples
 from sorairo.safety.report import tables, wilson_interval
-from sorairo.safety.training import CLASSES, is_learned, left_out_scores, threshold_table, train, with_long
+from sorairo.safety.training import (
+    CLASSES,
+    JOINED,
+    Learned,
+    chosen_thresholds,
+    is_learned,
+    left_out_scores,
+    threshold_table,
+    train,
+    with_long,
+)
 
 EXAMPLES = load_examples()
 LISTED = {"characters", "circumvention"}
@@ -88,16 +99,37 @@ def test_the_tables_count() -> None:
 
 
 def test_training_tells_what_can_be_told() -> None:
+    """Two classes, whose difference is in one window of three."""
     rng = np.random.default_rng(0)
-    labels = np.arange(60) % 2
-    vectors = (rng.normal(size=(60, 8)) * 0.1 + np.eye(8)[labels]).astype(np.float32)
-    scores = left_out_scores(vectors, labels, ["a", "b"] * 15 + ["c", "d"] * 15, steps=20)
-    assert scores[labels == 1, 0].min() > scores[labels == 0, 0].max()
-    table = threshold_table(scores, labels)
+    labels = [i % 2 for i in range(60)]
+    vectors = (rng.normal(size=(180, 8)) * 0.1 + np.eye(8)[2]).astype(np.float32)
+    vectors[1::3] += np.eye(8, dtype=np.float32)[labels]
+    learned = Learned(vectors, np.full(60, 3), np.array(labels))
+    scores = left_out_scores(learned, ["a", "b"] * 15 + ["c", "d"] * 15, steps=60)
+    assert scores[1::2, 0].min() > scores[::2, 0].max()
+    table = threshold_table(scores, learned.labels)
     assert f"| {CLASSES[1]} |" in table
     assert table.count(": 1.00 found") == 3  # the only category that has examples
-    first, second = (train(vectors, labels, steps=5) for _ in range(2))
+    first, second = (train(learned, steps=5, networks=2) for _ in range(2))
     assert all(np.array_equal(first[name], second[name]) for name in first)
+    np.testing.assert_array_equal(learned.chosen(np.arange(60) == 1).vectors, vectors[3:6])
+
+
+def test_thresholds_refuse_no_more_than_they_may_and_find_what_they_can() -> None:
+    """One category tells well, another badly: the first is made strict, the second left alone."""
+    rng = np.random.default_rng(1)
+    labels = np.repeat([0, 1, 2], [1000, 200, 200])
+    scores = np.zeros((1400, len(CLASSES) - 1), np.float32)
+    scores[:, 0] = np.clip(rng.normal(0.2, 0.1, 1400) + 0.5 * (labels == 1), 0, 1)
+    scores[:, 1] = rng.uniform(size=1400)
+    listed = np.zeros(1400, bool)
+    listed[:5] = True
+    least = chosen_thresholds(scores, labels, listed)
+    refused = (scores >= least).any(1) | listed
+    assert refused[labels == 0].mean() <= 0.03
+    assert refused[labels == 1].mean() > 0.9
+    assert least[0] < 0.55 < 0.9 < least[1]
+    assert (least[2:] > 1).all()  # nothing is found by these
 
 
 def test_a_harmful_part_makes_a_long_example_harmful() -> None:
@@ -108,6 +140,6 @@ def test_a_harmful_part_makes_a_long_example_harmful() -> None:
     assert with_long(short) == with_long(short)
     texts = {e.text: e.category for e in short}
     for example in long[:50]:
-        parts = [part for text in example.text.split(", and then ") for part in text.split(", while ")]
+        parts = re.split("|".join(re.escape(joint) for pair in JOINED for joint in pair), example.text)
         told = {texts[part] for part in parts if part in texts} - {"none"}
         assert told <= {example.category}

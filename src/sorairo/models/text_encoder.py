@@ -50,16 +50,21 @@ class TextEncoder(nn.Module):
         """Tokens of the whole prompt, marks at both ends included; beyond ``MAX_TOKENS`` the end is not read."""
         return len(self.tokenizer.encode(prompt).ids)
 
-    @torch.no_grad()
     def forward(self, prompts: Sequence[str]) -> TextStates:
         """States [b l 384] and mask [b l] with l the longest prompt's tokens; the empty prompt has two."""
+        found, mask = self.depths(prompts)
+        return TextStates(found[-1], mask)
+
+    @torch.no_grad()
+    def depths(self, prompts: Sequence[str]) -> tuple[list[Tensor], Tensor]:
+        """As `forward`, after each layer: earlier ones know more of the words, later ones of the sentence."""
         rows = [self._first_tokens(prompt) for prompt in prompts]
         length = max(len(row) for row in rows)
         device = self.bert.words.weight.device
         tokens = torch.tensor([row + [0] * (length - len(row)) for row in rows], device=device)
         mask = torch.tensor([[index < len(row) for index in range(length)] for row in rows], device=device)
         with torch.autocast(device.type, enabled=False):
-            return TextStates(self.bert(tokens, mask), mask)
+            return self.bert.depths(tokens, mask), mask
 
     def _first_tokens(self, prompt: str) -> list[int]:
         tokens: list[int] = self.tokenizer.encode(prompt).ids
@@ -78,10 +83,16 @@ class Bert(nn.Module):
         self.layers = nn.ModuleList(BertLayer() for _ in range(NUM_LAYERS))
 
     def forward(self, tokens: Int[Tensor, "b l"], mask: Bool[Tensor, "b l"]) -> Float[Tensor, "b l 384"]:
-        x: Tensor = self.norm(self.words(tokens) + self.positions.weight[: tokens.shape[1]] + self.kinds.weight[0])
+        return self.depths(tokens, mask)[-1]
+
+    def depths(self, tokens: Int[Tensor, "b l"], mask: Bool[Tensor, "b l"]) -> list[Tensor]:
+        """States [b l 384] after each layer."""
+        x = self.norm(self.words(tokens) + self.positions.weight[: tokens.shape[1]] + self.kinds.weight[0])
+        found = []
         for layer in self.layers:
             x = layer(x, mask)
-        return x
+            found.append(x)
+        return found
 
 
 class BertLayer(nn.Module):

@@ -25,8 +25,16 @@ from sorairo.models.interpolator import load_interpolator
 from sorairo.pipelines.advice import notices
 from sorairo.pipelines.bundle import ModelBundle, load_bundle
 from sorairo.pipelines.finishing import finish, load_upscaler
+from sorairo.pipelines.judging import Reviews, with_judge
 from sorairo.pipelines.marking import Finished, Marker, ingredients
-from sorairo.pipelines.policy import apply_policy, judge_frame, judge_uploads, picture_context, standard_context
+from sorairo.pipelines.policy import (
+    apply_policy,
+    judge_frame,
+    judge_uploads,
+    picture_context,
+    standard_context,
+    texts_of,
+)
 from sorairo.pipelines.preview import to_pixels
 from sorairo.pipelines.progress import Advance, OnProgress, StageClock, silent
 from sorairo.pipelines.request import Curve, Scene, VideoRequest
@@ -34,6 +42,7 @@ from sorairo.pipelines.sampling import SAMPLER, GenerationError, sample
 from sorairo.pipelines.timeline import open_timeline
 from sorairo.provenance import ClipStore, KnownClip, Manifest, home_folder, open_authority, sign
 from sorairo.provenance.fingerprint import fingerprint
+from sorairo.safety.policy import STANDARD_TIER
 from sorairo.shapes import NATIVE_FPS, TEMPORAL_STRIDE, VideoShape
 
 LATENTS_PER_CHUNK = 3  # decoded at a time: few, so that memory stays flat; several, so that the processor is busy
@@ -99,8 +108,10 @@ class Generation:
         bundle: ModelBundle | None = None,
         on_progress: OnProgress = silent,
         people: bool = True,
+        group: str = STANDARD_TIER,
     ) -> None:
-        """``people``: whether who asks may use pictures of people, with their consent; a service knows its accounts."""
+        """``people``: whether who asks may use pictures of people, with their consent; ``group``: whose thresholds of
+        the policy hold. A service knows its accounts."""
         self.clock = StageClock(on_progress)
         with self.clock.stage("loading"):
             self.bundle = bundle or load_bundle(request.model)
@@ -115,11 +126,13 @@ class Generation:
                 except ValueError as error:  # its weights come in a package of their own (docs/hd.md)
                     told.append(f"frames in between are blends of their neighbours: {error}")
         with self.clock.stage("policy") as advance:
-            self.request, decision = apply_policy(request, standard_context(self.bundle.text_encoder))
+            context = with_judge(standard_context(self.bundle.text_encoder, group))
+            self.request, decision = apply_policy(request, context)
             self.shots = shots(self.request)
             self.timelines = [open_timeline(shot.request) for shot in self.shots]
             self.pictures = picture_context(self.request, people)
-            judge_uploads(self.timelines, self.pictures)
+            uploads = judge_uploads(self.timelines, self.pictures)
+            self.reviews = Reviews(texts_of(self.request), uploads, context)
             told += [decision.reason()] if decision.changes else []
             advance(1, notices=tuple(told))  # not before it is known that something will be made
         self.folder = folder or _claimed(f"{self.bundle.weights_sha256} {SAMPLER} {self.request.to_json()}")
@@ -159,17 +172,16 @@ class Generation:
     def sign(self, output: Path, store: ClipStore | None = None, known_as: str = "") -> Clip:
         """Writes the finished file, and has ``store`` know it by its name or what it is ``known_as``.
 
-        Raises SigningError; OSError as `media.new_file` does, and where the store cannot be written: a clip that could
-        not be found again is not signed.
+        Raises RefusedError where the judge does; SigningError; OSError as `media.new_file` does, and where the store
+        cannot be written: a clip that could not be found again is not signed.
         """
         draft, bundle = self.decode(), self.bundle
+        self.reviews.accept(draft)
         request = self.request.for_strangers()
         identity = self._marker().identity
         used = ingredients(self.request)
         datasets = bundle.card.datasets
-        manifest = Manifest(
-            output.name, bundle.name, bundle.weights_sha256, request, identity, used, datasets=datasets
-        )
+        manifest = Manifest(output.name, bundle.name, bundle.weights_sha256, request, identity, used, datasets=datasets)
         with self.clock.stage("signing"):
             made, small = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", fingerprint(draft)
             (store or ClipStore()).add(KnownClip(identity, known_as or output.name, bundle.name, made, small))

@@ -30,11 +30,12 @@ from sorairo.safety import (
     check_prompt,
     check_uploads,
     load_policy,
-    pooled,
+    windowed,
 )
 from sorairo.safety.classifier import Vectors
 from sorairo.safety.detectors import FaceDetector, NudityDetector
 from sorairo.safety.pictures import Detector
+from sorairo.safety.policy import STANDARD_TIER
 
 CLASSIFIER = "policy"
 POLICY_FILE = "policy.toml"
@@ -60,12 +61,12 @@ def apply_policy(request: VideoRequest, context: Context) -> tuple[VideoRequest,
     return with_texts(request, decision.texts), decision
 
 
-def standard_context(encoder: TextEncoder) -> Context:
+def standard_context(encoder: TextEncoder, group: str = STANDARD_TIER) -> Context:
     """The operator's policy (policy.toml in the settings folder), else the one that comes with the package.
 
     Raises ValueError for a policy that is not understood.
     """
-    return Context(_policy(), _classifier(encoder))
+    return Context(_policy(), _classifier(encoder), tier=group)
 
 
 def picture_context(request: VideoRequest, people: bool) -> PictureContext:
@@ -74,8 +75,10 @@ def picture_context(request: VideoRequest, people: bool) -> PictureContext:
     return PictureContext(_policy(), _detector(NudityDetector), faces, people, request.consent)
 
 
-def judge_uploads(timelines: Sequence[Timeline], context: PictureContext) -> None:
+def judge_uploads(timelines: Sequence[Timeline], context: PictureContext) -> list[Frames]:
     """Looks at every picture and clip that is laid on a timeline, two frames for each second; masks are no pictures.
+
+    Returns what was looked at, frames [h w 3].
 
     Raises:
         RefusedError: one line with the place, the category and what may be changed.
@@ -91,6 +94,7 @@ def judge_uploads(timelines: Sequence[Timeline], context: PictureContext) -> Non
         for where, placed in uploads.items()
     }
     _accept(check_uploads(shown, context))
+    return [frame for frames in shown.values() for frame in frames]
 
 
 def judge_frame(frame: Frames, number: int, request: VideoRequest, context: PictureContext) -> None:
@@ -162,9 +166,9 @@ def _classifier(encoder: TextEncoder) -> PromptClassifier | None:
     """None where its weights are missing: a policy that needs it then refuses, and says so."""
 
     @torch.inference_mode()
-    def embed(texts: Sequence[str]) -> Vectors:
-        states, mask = encoder(list(texts))
-        return pooled(states.cpu().numpy(), mask.cpu().numpy())
+    def embed(texts: Sequence[str]) -> list[Vectors]:
+        states, mask = encoder.depths(texts)
+        return windowed([layer.cpu().numpy() for layer in states], mask.cpu().numpy())
 
     folders: list[Path] = [root / CLASSIFIER for root in weight_roots() if (root / CLASSIFIER).is_dir()]
     return PromptClassifier(folders[0], embed) if folders else None

@@ -1,4 +1,4 @@
-"""A small network over sentence embeddings that scores the policy's categories. Never loads an encoder or torch.
+"""Small networks over embeddings of a text and its windows score the policy's categories. Never loads torch.
 
 Whoever builds it hands in `embed`, since encoders live in another room.
 """
@@ -18,19 +18,42 @@ from sorairo.safety.normalisation import readings, sentences
 from sorairo.safety.policy import CATEGORIES
 
 Vectors: TypeAlias = npt.NDArray[np.float32]
-Embed: TypeAlias = Callable[[Sequence[str]], Vectors]
+Embed: TypeAlias = Callable[[Sequence[str]], Sequence[Vectors]]
+"""Texts to the embeddings of each: [w d], of the whole first, then of its windows."""
 
 FILE = "classifier.safetensors"
 LAYERS = ("hidden.weight", "hidden.bias", "out.weight", "out.bias")
+CENTER = "center"
+DEPTHS = (3, 5)
+"""Of the encoder's layers, those whose states are read."""
 MOST_WORDS_TRIED = 40
+WINDOW, STRIDE = 8, 4  # tokens: a few words among many keep their meaning
 _LEAST_WORDS = 3  # of a sentence that is judged by itself
 
 
-def pooled(states: Vectors, mask: npt.NDArray[np.bool_]) -> Vectors:
-    """Token states [b l d] and mask [b l] to sentence embeddings [b d]: the mean, of length 1."""
-    mean = (states * mask[..., None]).sum(1) / mask.sum(1, keepdims=True)
-    unit: Vectors = (mean / np.linalg.norm(mean, axis=1, keepdims=True)).astype(np.float32)
-    return unit
+def windowed(states: Sequence[npt.NDArray[np.float32]], mask: npt.NDArray[np.bool_]) -> list[Vectors]:
+    """The encoder's states [b l d] after each layer, with mask [b l], as embeddings [w n*d] of a text and its windows.
+
+    Each is the mean over its tokens, of the `DEPTHS` one after another; the marks at both ends are in no window.
+    """
+    both = np.concatenate([states[depth] for depth in DEPTHS], axis=-1)
+    return [_windows(text[:length]) for text, length in zip(both, mask.sum(1), strict=True)]
+
+
+def _windows(tokens: Vectors) -> Vectors:
+    inner = tokens[1:-1]
+    last = max(len(inner) - WINDOW, 0)
+    starts = [*range(0, last, STRIDE), last] if last else []
+    rows: Vectors = np.stack([tokens.mean(0), *(inner[start : start + WINDOW].mean(0) for start in starts)])
+    return rows
+
+
+def centered(vectors: Vectors, center: Vectors) -> Vectors:
+    """Without what all texts share, and each depth of length 1 [w n*d]."""
+    parts = (vectors - center).reshape(len(vectors), len(DEPTHS), -1)
+    unit = parts / np.maximum(np.linalg.norm(parts, axis=-1, keepdims=True), 1e-6)
+    flat: Vectors = unit.reshape(len(vectors), -1).astype(np.float32)
+    return flat
 
 
 class PromptClassifier:
@@ -45,13 +68,17 @@ class PromptClassifier:
         try:
             weights = load_file(path)
             self._layers = {name: weights[name].astype(np.float32) for name in LAYERS}
+            self._center = weights[CENTER].astype(np.float32)
         except (OSError, KeyError, SafetensorError) as error:
             raise ValueError(f"{path}: the prompt classifier's weights cannot be read: {error}") from error
         self._embed, self._words_tried = embed, words_tried
 
     def scores(self, texts: Sequence[str]) -> Vectors:
-        """[b k] over `CATEGORIES`. The likeliest category answers for all that is not harmless."""
-        return refusal_scores(probabilities(self._embed(texts), self._layers))
+        """[b k] over `CATEGORIES`: the highest of the text and its windows. The likeliest category of each answers for
+        all that is not harmless."""
+        vectors = self._embed(texts)
+        scores = refusal_scores(probabilities(centered(np.concatenate(vectors), self._center), self._layers))
+        return highest_of_each(scores, [len(text) for text in vectors])
 
     def highest(self, text: str) -> dict[str, float]:
         """Each category's highest score over the readings of the whole text and of its sentences."""
@@ -80,6 +107,13 @@ def probabilities(vectors: Vectors, layers: Mapping[str, Vectors]) -> Vectors:
     shares = np.exp(logits - logits.max(-1, keepdims=True))
     mean: Vectors = (shares / shares.sum(-1, keepdims=True)).mean(0)
     return mean
+
+
+def highest_of_each(scores: Vectors, lengths: Sequence[int]) -> Vectors:
+    """Of scores [b*w k], the highest of each text's windows [b k]."""
+    starts = np.cumsum([0, *lengths[:-1]])
+    found: Vectors = np.maximum.reduceat(scores, starts)
+    return found
 
 
 def refusal_scores(shares: Vectors) -> Vectors:

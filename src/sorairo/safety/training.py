@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from pkgutil import resolve_name
@@ -18,34 +19,48 @@ import numpy as np
 import numpy.typing as npt
 from safetensors.numpy import save_file
 
-from sorairo.safety.classifier import FILE, LAYERS, Embed, Vectors, pooled, probabilities, refusal_scores
+from sorairo.safety.checking import Context, check_prompt
+from sorairo.safety.classifier import (
+    CENTER,
+    FILE,
+    LAYERS,
+    Embed,
+    Vectors,
+    centered,
+    highest_of_each,
+    probabilities,
+    refusal_scores,
+    windowed,
+)
 from sorairo.safety.examples import NONE, Example, load_examples
 from sorairo.safety.normalisation import readings
-from sorairo.safety.policy import CATEGORIES
+from sorairo.safety.policy import CATEGORIES, load_policy
 
 ENCODER = "sorairo.models.text_encoder:TextEncoder"  # by its address: these rooms do not see each other
 CLASSES = (NONE, *CATEGORIES)
 NUM_NETWORKS, HIDDEN, NUM_STEPS, BATCH = 8, 64, 1200, 128
 NUM_PARTS, NUM_NETWORKS_LEFT_OUT, NUM_STEPS_LEFT_OUT = 4, 2, 600
 SHARES = (0.001, 0.002, 0.005)
+MOST_FALSE, STEPS = 0.03, (1, 2, 4)  # of harmless training prompts, which are mostly written to be mistaken
 MOST_LONG = 100  # of one style
-LEARNING_RATE, WEIGHT_DECAY, LABEL_SMOOTHING, DROPOUT = 4e-3, 0.02, 0.05, 0.2
+LEARNING_RATE, WEIGHT_DECAY, LABEL_SMOOTHING, DROPOUT = 4e-3, 0.3, 0.05, 0.5
 INPUT_SCALE = 4.0  # an embedding has length 1
+JOINED = ((", and then ", ", while "), (". ", ". "), (", ", " and "), ("; meanwhile ", ", after that "))
 CARD = files("sorairo.safety") / "data" / "card.md"
 
 
 def packaged_embed(batch: int = 32) -> Embed:
-    """Sentence embeddings [b 384] of the packaged encoder."""
+    """Embeddings [w 768] of each text and its windows, by the packaged encoder."""
     encoder = resolve_name(ENCODER)()
 
-    def embed(texts: Sequence[str]) -> Vectors:
+    def embed(texts: Sequence[str]) -> list[Vectors]:
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-        vectors = np.zeros((len(texts), 384), np.float32)
+        found: dict[int, Vectors] = {}
         for first in range(0, len(order), batch):
             chosen = order[first : first + batch]
-            states, mask = encoder([texts[i] for i in chosen])
-            vectors[chosen] = pooled(states.numpy(), mask.numpy())
-        return vectors
+            states, mask = encoder.depths([texts[i] for i in chosen])
+            found |= zip(chosen, windowed([layer.numpy() for layer in states], mask.numpy()), strict=True)
+        return [found[i] for i in range(len(texts))]
 
     return embed
 
@@ -66,48 +81,83 @@ def with_long(examples: Sequence[Example]) -> list[Example]:
             if i % 2 and i // 2 < len(harmful):
                 parts[i // 2 % 3] = harmful[i // 2]
             worst = max(parts, key=lambda e: e.category != NONE)
-            text = f"{parts[0].text}, and then {parts[1].text}, while {parts[2].text}"
-            made.append(dataclasses.replace(worst, text=text))
+            first, then = JOINED[i // 2 % len(JOINED)]
+            made.append(dataclasses.replace(worst, text=f"{parts[0].text}{first}{parts[1].text}{then}{parts[2].text}"))
     return made
 
 
+@dataclasses.dataclass(frozen=True)
+class Learned:
+    """Embeddings [n d] of texts and their windows one after another, how many each text has [b], its class [b]."""
+
+    vectors: Vectors
+    lengths: npt.NDArray[np.int64]
+    labels: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, embedded: Sequence[Vectors], labels: Sequence[int]) -> Learned:
+        return cls(np.concatenate(embedded), np.array([len(text) for text in embedded]), np.array(labels))
+
+    def chosen(self, which: npt.NDArray[np.bool_]) -> Learned:
+        return Learned(self.vectors[np.repeat(which, self.lengths)], self.lengths[which], self.labels[which])
+
+
 def train(
-    vectors: Vectors, labels: npt.NDArray[np.int64], steps: int = NUM_STEPS, networks: int = NUM_NETWORKS
+    learned: Learned, steps: int = NUM_STEPS, networks: int = NUM_NETWORKS, width: int = HIDDEN
 ) -> dict[str, Vectors]:
-    """Vectors [b d] and classes [b] to the layers of several networks, each from another start."""
+    """The layers of several networks, each from another start.
+
+    Of each text that window is learned from which seems worst now: whichever is not, a harmful text has one, and a
+    harmless text none (multiple-instance learning, as in Andrews et al. 2002).
+    """
     import torch
 
-    x, y = torch.from_numpy(vectors), torch.from_numpy(labels)
+    center = learned.vectors.mean(0)
+    x, y = torch.from_numpy(centered(learned.vectors, center)), torch.from_numpy(learned.labels)
+    lengths = torch.from_numpy(learned.lengths)
+    starts = lengths.cumsum(0) - lengths
     states = []
     for seed in range(networks):
         torch.manual_seed(seed)
-        hidden, out = torch.nn.Linear(x.shape[1], HIDDEN), torch.nn.Linear(HIDDEN, len(CLASSES))
+        hidden, out = torch.nn.Linear(x.shape[1], width), torch.nn.Linear(width, len(CLASSES))
         torch.nn.init.normal_(hidden.weight, std=INPUT_SCALE * x.shape[1] ** -0.5)
         network = torch.nn.Sequential(hidden, torch.nn.Tanh(), torch.nn.Dropout(DROPOUT), out)
         optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps)
         for _ in range(steps):
-            chosen = torch.randint(len(x), (BATCH,))
-            loss = torch.nn.functional.cross_entropy(network(x[chosen]), y[chosen], label_smoothing=LABEL_SMOOTHING)
+            texts = torch.randint(len(y), (BATCH,))
+            owner = torch.arange(BATCH).repeat_interleave(lengths[texts])
+            first = lengths[texts].cumsum(0) - lengths[texts]
+            logits = network(x[(starts[texts] - first)[owner] + torch.arange(len(owner))])
+            harm = -logits.detach().log_softmax(-1)[:, 0]
+            worst = harm == torch.zeros(BATCH).scatter_reduce(0, owner, harm, "amax", include_self=False)[owner]
+            loss = torch.nn.functional.cross_entropy(
+                logits[worst], y[texts][owner[worst]], label_smoothing=LABEL_SMOOTHING
+            )
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
         states.append([p.detach().numpy() for p in (hidden.weight, hidden.bias, out.weight, out.bias)])
-    return {name: np.stack(layers) for name, layers in zip(LAYERS, zip(*states, strict=True), strict=True)}
+    layers = {name: np.stack(layers) for name, layers in zip(LAYERS, zip(*states, strict=True), strict=True)}
+    return layers | {CENTER: center}
 
 
-def left_out_scores(
-    vectors: Vectors, labels: npt.NDArray[np.int64], styles: Sequence[str], steps: int = NUM_STEPS_LEFT_OUT
-) -> Vectors:
+def scores_of(learned: Learned, weights: Mapping[str, Vectors]) -> Vectors:
+    """[b k] over the categories."""
+    scores = refusal_scores(probabilities(centered(learned.vectors, weights[CENTER]), weights))
+    return highest_of_each(scores, learned.lengths.tolist())
+
+
+def left_out_scores(learned: Learned, styles: Sequence[str], steps: int = NUM_STEPS_LEFT_OUT) -> Vectors:
     """Scores [b k] of each example by networks that saw none of its style; a few styles are left out together."""
-    scores = np.zeros((len(vectors), len(CATEGORIES)), np.float32)
+    scores = np.zeros((len(styles), len(CATEGORIES)), np.float32)
     names = sorted(set(styles))
     for part in range(NUM_PARTS):
         held = np.isin(styles, names[part::NUM_PARTS])
         if held.any():
-            layers = train(vectors[~held], labels[~held], steps, NUM_NETWORKS_LEFT_OUT)
-            scores[held] = refusal_scores(probabilities(vectors[held], layers))
+            layers = train(learned.chosen(~held), steps, NUM_NETWORKS_LEFT_OUT)
+            scores[held] = scores_of(learned.chosen(held), layers)
     return scores
 
 
@@ -124,21 +174,50 @@ def threshold_table(scores: Vectors, labels: npt.NDArray[np.int64]) -> str:
     return "\n".join(rows)
 
 
+def chosen_thresholds(scores: Vectors, labels: npt.NDArray[np.int64], listed: npt.NDArray[np.bool_]) -> Vectors:
+    """Thresholds [k] at which `MOST_FALSE` of the harmless are refused, by these or because they are `listed` [b].
+
+    Greedy: that category is made stricter next which finds most for each harmless text that it takes along.
+    """
+    harmless, harmful = (scores[which & ~listed] for which in (labels == 0, labels > 0))
+    most = MOST_FALSE * (labels == 0).sum() - listed[labels == 0].sum()
+    least = np.full(scores.shape[1], 1.01)
+    while True:
+        best, gain = None, 0.0
+        false, found = ((side >= least).any(1).sum() for side in (harmless, harmful))
+        for category, step in itertools.product(range(len(least)), STEPS):
+            below = np.sort(harmless[harmless[:, category] < least[category], category])
+            tried = least.copy()
+            tried[category] = below[-1 - step] + 1e-6 if step < len(below) else 1.01
+            more, taken = (harmful >= tried).any(1).sum() - found, (harmless >= tried).any(1).sum() - false
+            if false + taken <= most and more / max(taken, 0.5) > gain:
+                best, gain = tried, more / max(taken, 0.5)
+        if best is None:
+            rounded: Vectors = np.ceil(least * 100) / 100
+            return rounded
+        least = best
+
+
 def main(folder: Path) -> None:
     """Embed, try each style left out, train on all, and write the weights with their card."""
     folder.mkdir(parents=True, exist_ok=True)
     start = time.process_time()
     examples = with_long([example for example in load_examples() if is_learned(example)])
-    vectors = packaged_embed()([readings(example.text)[0].text for example in examples])
-    labels = np.array([CLASSES.index(example.category) for example in examples])
-    save_file({name: layer.astype(np.float16) for name, layer in train(vectors, labels).items()}, folder / FILE)
-    table = threshold_table(left_out_scores(vectors, labels, [example.style for example in examples]), labels)
+    embedded = packaged_embed()([readings(example.text)[0].text for example in examples])
+    learned = Learned.of(embedded, [CLASSES.index(example.category) for example in examples])
+    save_file({name: layer.astype(np.float16) for name, layer in train(learned).items()}, folder / FILE)
+    scores = left_out_scores(learned, [example.style for example in examples])
+    table = threshold_table(scores, learned.labels)
+    lists_alone = Context(dataclasses.replace(load_policy(), layers=("lists",)))
+    listed = np.array([not check_prompt(example.text, lists_alone).allowed for example in examples])
+    least = chosen_thresholds(scores, learned.labels, listed)
+    chosen = ", ".join(f"{name} {value:.2f}" for name, value in zip(CATEGORIES, least, strict=True))
     minutes = (time.process_time() - start) / 60
     card = CARD.read_text("utf-8").format(
-        networks=NUM_NETWORKS, hidden=HIDDEN, examples=len(examples), minutes=minutes, table=table
+        networks=NUM_NETWORKS, hidden=HIDDEN, examples=len(examples), minutes=minutes, table=table, chosen=chosen
     )
     (folder / "README.md").write_text(card, encoding="utf-8")
-    print(table)
+    print(table, chosen, sep="\n")
 
 
 if __name__ == "__main__":
