@@ -21,9 +21,9 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 
 COMMANDS = {
     "accounts", "animate", "audit", "blend", "caption", "cinemagraph", "connect", "eval", "expand", "extend",
-    "finetune", "forget", "generate", "image", "ingest", "inpaint", "keys", "lineage", "loop", "models", "outpaint",
-    "policy", "recut", "remix", "reproduce", "serve", "storyboard", "tiers", "train", "vary", "verify", "whence",
-    "worker", "world",
+    "finetune", "forget", "generate", "image", "incident", "ingest", "inpaint", "keys", "lineage", "loop", "models",
+    "outpaint", "policy", "recut", "remix", "reports", "reproduce", "serve", "storyboard", "suspend", "takedown",
+    "tiers", "train", "vary", "verify", "whence", "worker", "world",
 }  # fmt: skip
 TARGETS = {
     "bench", "check", "demo", "footage", "gallery", "recaption-study", "safety-report", "setup", "studio", "test",
@@ -40,7 +40,7 @@ PUBLIC = {
     },
     "sorairo.safety": {
         "CATEGORIES", "Change", "Context", "Decision", "Finding", "LLMJudge", "PictureContext", "Policy",
-        "PromptClassifier", "check_frame", "check_prompt", "check_uploads", "judge_request", "load_policy", "pooled",
+        "PromptClassifier", "check_frame", "check_prompt", "check_uploads", "judge_request", "load_policy", "windowed",
     },
     "sorairo.world": {
         "CAMERA_MOVES", "CLAIM_KINDS", "COLORS", "EVENT_KINDS", "GROUNDS", "HELD_OUT_PAIRS", "LIGHTS", "MATERIALS",

@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import select
 from starlette.testclient import TestClient
 from tests.server.conftest import ROOT, SMALL, Enter, both, error_of, finish
 
 from sorairo.media import write_png
 from sorairo.server.access import Service
 from sorairo.server.keys import SCOPES
+from sorairo.server.tables import VideoRow
 
 PATHS: dict[str, Any] = json.loads((ROOT / "docs" / "openapi.json").read_text())["paths"]
 GLOBAL = ("{model}", "{name}")  # the same for everybody
@@ -35,6 +37,9 @@ class Owned:
         hook = {"url": "https://example.org/", "event_types": ["video.failed"]}
         self.endpoint = alice.post("/v1/webhook_endpoints", json=hook).json()["id"]
         self.key = alice.headers["authorization"].split("_")[1]
+        self.case = alice.post(f"/v1/videos/{self.video}/reports", json={"reason": "other"}).json()["id"]
+        with service.database.reading() as session:
+            self.account = session.scalars(select(VideoRow.account_id).where(VideoRow.id == self.video)).one()
 
     def named_in(self, path: str) -> tuple[str, str]:
         """A path of hers, and the same of nobody's."""

@@ -12,6 +12,7 @@ from sqlalchemy import update
 from sorairo.pipelines import Progress, VideoRequest
 from sorairo.pipelines.request import Anchor, Material, Scene
 from sorairo.provenance import verify
+from sorairo.safety import Decision
 from sorairo.server.access import Service
 from sorairo.server.jobs import Jobs, StoppedError, Watch
 from sorairo.server.keys import Caller, open_account
@@ -174,8 +175,8 @@ def test_a_refused_text_is_a_failed_video(service: Service, caller: Caller, wher
 def test_a_rewritten_prompt_is_what_is_made(
     service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def cubes(request: VideoRequest, _context: object) -> tuple[VideoRequest, None]:
-        return replace(request, prompt="a red cube"), None
+    def cubes(request: VideoRequest, _context: object) -> tuple[VideoRequest, Decision]:
+        return replace(request, prompt="a red cube"), Decision("rewrite", {})
 
     monkeypatch.setattr("sorairo.server.jobs.apply_policy", cubes)
     jobs, video_id = jobs_of(service), ask(service, caller)

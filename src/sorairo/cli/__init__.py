@@ -20,6 +20,7 @@ from sorairo.cli.describing import DESCRIBING
 from sorairo.cli.finding import whence
 from sorairo.cli.footage import COMMANDS as FOOTAGE
 from sorairo.cli.making import DEFAULTS, FILE, MAKING
+from sorairo.cli.moderating import MODERATING
 from sorairo.cli.operating import COMMANDS as SERVING
 from sorairo.cli.policy import policy
 from sorairo.cli.remaking import reproduce, vary
@@ -52,7 +53,7 @@ def commands() -> None:
     """Sorairo: type a sentence, get a short, signed video."""
 
 
-for command in (*MAKING, reproduce, vary, policy, whence, *DESCRIBING, *FOOTAGE, *SERVING):
+for command in (*MAKING, reproduce, vary, policy, whence, *DESCRIBING, *FOOTAGE, *SERVING, *MODERATING):
     commands.add_command(command)
 
 

@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import sorairo
-from sorairo.server import admin, catalogue, endpoints, errors, routes, studio
+from sorairo.server import admin, catalogue, endpoints, errors, moderating, routes, studio
 from sorairo.server.access import Service
 from sorairo.server.schemas import ErrorEnvelope
 from sorairo.server.tables import LOST_AFTER_SECONDS, VideoRow, WorkerRow
@@ -37,7 +37,7 @@ def create_app(service: Service) -> FastAPI:
                   responses={"4XX": {"model": ErrorEnvelope}})  # fmt: skip
     app.state.service = service
     errors.install(app)
-    for room in (routes, endpoints, catalogue, admin, studio):
+    for room in (routes, endpoints, catalogue, moderating, admin, studio):
         app.include_router(room.router)
     registry = prometheus.CollectorRegistry()
     labels = ("method", "route", "status")

@@ -24,11 +24,13 @@ from sorairo.pipelines.policy import apply_policy, judge_public, standard_contex
 from sorairo.pipelines.progress import Progress
 from sorairo.pipelines.request import Material, VideoRequest
 from sorairo.provenance.clip_store import ClipStore
+from sorairo.safety import Decision
 from sorairo.server import audit
 from sorairo.server.database import Database
 from sorairo.server.settings import Settings
 from sorairo.server.storage import VARIANTS, Storage
-from sorairo.server.tables import VideoRow, now
+from sorairo.server.tables import Account, VideoRow, now
+from sorairo.server.tiers import load_tiers
 
 log = logging.getLogger(__name__)
 
@@ -159,8 +161,27 @@ class Jobs:
     def _check(self, video_id: str) -> None:
         """The texts as the policy leaves them are what the later steps find."""
         request = self._request(video_id)
-        judged, _ = apply_policy(request, standard_context(self._bundle(request.model).text_encoder))
+        context = standard_context(self._bundle(request.model).text_encoder, self._group(video_id))
+        try:
+            judged, decision = apply_policy(request, context)
+        except RefusedError as error:
+            self._tell_audit(video_id, error.decision)
+            raise
         self._write(video_id, request=judged.to_json())
+        self._tell_audit(video_id, decision)
+
+    def _group(self, video_id: str) -> str:
+        """Whose thresholds hold for the video's account."""
+        with self.database.reading() as session:
+            tier = session.scalar(select(Account.tier).join(VideoRow).where(VideoRow.id == video_id)) or ""
+        return load_tiers(self.settings.folder).named(tier).policy
+
+    def _tell_audit(self, video_id: str, decision: Decision) -> None:
+        """By which policy it was decided, and for which categories; never the words."""
+        about = ", ".join(sorted({f.category for f in decision.findings} | {c.category for c in decision.changes}))
+        with self.database.writing.begin() as session:
+            told = {"decision": decision.action, "policy": decision.policy, "categories": about}
+            audit.record(session, self.executor, "video.judged", video_id, **told)
 
     def _expand(self, _video_id: str) -> None:
         """Nothing yet: the prompt is sampled as the policy left it."""
@@ -187,7 +208,7 @@ class Jobs:
             folder.mkdir(parents=True, exist_ok=True)
             request = self._request(video_id).with_materials(lambda material: self._fetched(material, folder))
             self._generations[video_id] = Generation(
-                request, folder, self._bundle(request.model), Watch(self, video_id)
+                request, folder, self._bundle(request.model), Watch(self, video_id), group=self._group(video_id)
             )
         return self._generations[video_id]
 

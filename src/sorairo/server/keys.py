@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import select, update
@@ -30,13 +31,15 @@ _NOBODY = ApiKey(digest="0" * 64)  # compared with where no key has that name, s
 
 @dataclass(frozen=True)
 class Caller:
-    """Who sent a request, and what its key allows; ``idle``: its last use should be written down anew."""
+    """Who sent a request, and what its key allows; ``idle``: its last use should be written down anew; ``suspended``:
+    until when and why the account may only read, "" where it is not."""
 
     account_id: str
     key_id: str
     tier: str
     scopes: frozenset[str]
     idle: bool = False
+    suspended: str = ""
 
 
 def read_pepper(file: Path) -> bytes:
@@ -92,13 +95,21 @@ def authenticate(session: Session, pepper: bytes, text: str) -> Caller | None:
     """Whose key this is; nobody's if it is unknown, wrong, expired or revoked. Asks the database every time."""
     _, _, rest = text.partition("sorairo_")
     key_id, _, secret = rest.partition("_")
-    row = session.execute(select(ApiKey, Account.tier).join(Account).where(ApiKey.id == key_id)).first()
-    key, tier = row if row else (_NOBODY, "")
+    row = session.execute(select(ApiKey, Account).join(Account).where(ApiKey.id == key_id)).first()
+    key, account = row if row else (_NOBODY, Account(tier=""))
     fits = hmac.compare_digest(key.digest, _digest(pepper, secret))
     if not (fits and key.holds):
         return None
     idle = now() - (key.last_used_at or 0) >= _LAST_USED_EVERY_SECONDS
-    return Caller(key.account_id, key.id, tier, frozenset(key.scopes.split()), idle)
+    scopes = frozenset(key.scopes.split())
+    return Caller(key.account_id, key.id, account.tier, scopes, idle, _suspension(account))
+
+
+def _suspension(account: Account) -> str:
+    if account.suspended_until <= now():
+        return ""
+    until = datetime.fromtimestamp(account.suspended_until, UTC)
+    return f"This account is suspended until {until:%Y-%m-%d %H:%M} UTC: {account.suspended_for}"
 
 
 def mark_used(session: Session, caller: Caller) -> None:

@@ -31,7 +31,7 @@ class Table(DeclarativeBase):
 
 class Account(Table):
     """Who owns videos and pays for them; its tier says how many. ``paced_until``: when the requests that web processes
-    took for it are over, at its tier's pace."""
+    took for it are over, at its tier's pace. ``suspended_until``: till then it may look and appeal, and no more."""
 
     __tablename__ = "accounts"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -39,6 +39,8 @@ class Account(Table):
     tier: Mapped[str]
     created_at: Mapped[int] = mapped_column(default=now)
     paced_until: Mapped[float] = mapped_column(default=0.0)
+    suspended_until: Mapped[int] = mapped_column(default=0)
+    suspended_for: Mapped[str] = mapped_column(String, default="")
 
 
 class ApiKey(Table):
@@ -151,6 +153,24 @@ class AuditLine(Table):
     subject: Mapped[str]
     detail: Mapped[str] = mapped_column(String)
     digest: Mapped[str]
+
+
+class CaseRow(Table):
+    """What somebody asks the operator to decide: a report of a video, or an appeal against what was done to one, or to
+    the account (without ``video_id``). ``outcome``: open, dismissed or upheld; ``answer``: what its filer is told."""
+
+    __tablename__ = "cases"
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    id: Mapped[str] = mapped_column(unique=True)
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"))
+    kind: Mapped[str]
+    video_id: Mapped[str] = mapped_column(default="")
+    reason: Mapped[str]
+    message: Mapped[str] = mapped_column(String, default="")
+    created_at: Mapped[int] = mapped_column(default=now)
+    outcome: Mapped[str] = mapped_column(default="open", index=True)
+    answer: Mapped[str] = mapped_column(String, default="")
+    closed_at: Mapped[int | None]
 
 
 class WorkerRow(Table):

@@ -1,0 +1,128 @@
+"""Reports, appeals, and what an admin's key does about them from afar. Parses and answers; `moderation` acts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+from fastapi import APIRouter
+from sqlalchemy import select
+
+from sorairo.server import moderation
+from sorairo.server.access import Opened, Reader
+from sorairo.server.admin import Admin
+from sorairo.server.errors import ApiError, wrong_value
+from sorairo.server.fields import Fields, body, check_names
+from sorairo.server.library import find
+from sorairo.server.routes import Given
+from sorairo.server.tables import CaseRow
+
+router = APIRouter(prefix="/v1")
+MAX_TEXT = 2000
+
+
+def text_of(given: Fields, name: str, least: int = 1) -> str:
+    """Raises ApiError 400 for what is no text, or too short or too long."""
+    value = given.get(name, "")
+    if not isinstance(value, str) or not least <= len(value.strip()) <= MAX_TEXT:
+        raise ApiError(400, f"{name} must be a text of {least} to {MAX_TEXT} characters.", name, "invalid_value")
+    return value.strip()
+
+
+@contextmanager
+def mistakes(kind: str = "") -> Iterator[None]:
+    """What the operator's functions say is one line that begins with the field; of what is not there it is a 404."""
+    try:
+        yield
+    except ValueError as error:
+        if kind and str(error).startswith(f"{kind} is"):
+            raise ApiError(404, str(error), f"{kind}_id", f"{kind}_not_found") from None
+        raise wrong_value(error) from None
+
+
+def _file(service: Opened, caller: Reader, kind: str, video_id: str, **said: str) -> dict[str, Any]:
+    with mistakes(), service.database.writing.begin() as session:
+        return moderation.told(moderation.file_case(session, caller.key_id, caller.account_id, kind, video_id, **said))
+
+
+@router.post("/videos/{video_id}/reports", openapi_extra=body(("reason",), "message"))
+def report_video(video_id: str, given: Given, service: Opened, caller: Reader) -> dict[str, Any]:
+    """The report button: tells the operator that a video that the caller can see should not be there."""
+    with service.database.reading() as session:
+        find(session, caller.account_id, video_id, published=service.settings.feeds)
+    check_names(given, "reason", "message")
+    if (reason := given.get("reason")) not in moderation.REASONS:
+        raise ApiError(400, f"reason is one of {', '.join(moderation.REASONS)}.", "reason", "invalid_value")
+    return _file(service, caller, "report", video_id, reason=str(reason), message=text_of(given, "message", least=0))
+
+
+@router.post("/appeals", openapi_extra=body(("message",), "video_id"))
+def appeal(given: Given, service: Opened, caller: Reader) -> dict[str, Any]:
+    """An owner's note against a refusal, a take-down, or what was done to the account; a suspended one may write it."""
+    check_names(given, "message", "video_id")
+    message, video_id = text_of(given, "message"), given.get("video_id", "")
+    reason = "account"
+    if video_id:
+        with service.database.reading() as session:
+            reason = find(session, caller.account_id, str(video_id)).error_code or "publication"
+    return _file(service, caller, "appeal", str(video_id), reason=reason, message=message)
+
+
+@router.get("/cases")
+def list_cases(service: Opened, caller: Reader) -> dict[str, Any]:
+    """The account's reports and appeals, the latest first, with what was decided and answered."""
+    mine = select(CaseRow).where(CaseRow.account_id == caller.account_id).order_by(CaseRow.position.desc())
+    with service.database.reading() as session:
+        return {"object": "list", "data": [moderation.told(case) for case in session.scalars(mine.limit(100))]}
+
+
+@router.get("/admin/cases")
+def queue(service: Opened, caller: Admin, outcome: Literal["open", "dismissed", "upheld"] = "open") -> dict[str, Any]:
+    """What waits to be decided, or was decided so; oldest first, with who filed it."""
+    with service.database.reading() as session:
+        found = moderation.queue(session, outcome)
+        data = [moderation.told(case) | {"account": owner.name, "account_id": owner.id} for case, owner in found]
+    return {"object": "list", "data": data}
+
+
+@router.post("/admin/cases/{case_id}", openapi_extra=body(("outcome",), "answer"))
+def decide(case_id: str, given: Given, service: Opened, caller: Admin) -> dict[str, Any]:
+    """Closes a case, with an answer to whoever filed it. What follows from it has routes of its own."""
+    check_names(given, "outcome", "answer")
+    answer = text_of(given, "answer", least=0)
+    with mistakes("case"), service.database.writing.begin() as session:
+        outcome = str(given.get("outcome", ""))
+        return moderation.told(moderation.close(session, case_id, outcome, answer, caller.key_id))
+
+
+@router.post("/admin/takedowns", openapi_extra=body(("video_id", "reason"), "purge"))
+def take_down(given: Given, service: Opened, caller: Admin) -> dict[str, Any]:
+    """Nobody gets a video, or what was made from it or from an upload, any more; their owners are told the reason."""
+    check_names(given, "video_id", "reason", "purge")
+    source, reason = text_of(given, "video_id"), text_of(given, "reason")
+    with mistakes("video"), service.database.writing.begin() as session:
+        rows = moderation.take_down(session, source, reason, caller.key_id)
+        if given.get("purge") in (True, "true"):
+            moderation.purge(service.storage, rows)
+    return {"object": "takedown", "video_id": source, "videos": [row.id for row in rows]}
+
+
+@router.post("/admin/videos/{video_id}/restore")
+def restore(video_id: str, service: Opened, caller: Admin) -> dict[str, Any]:
+    """Gives a video that was taken down back to its owner; not what was made from it."""
+    with mistakes("video"), service.database.writing.begin() as session:
+        return {"object": "restoration", "video_id": moderation.restore(session, video_id, caller.key_id).id}
+
+
+@router.post("/admin/accounts/{account_id}", openapi_extra=body(("days",), "reason"))
+def suspend(account_id: str, given: Given, service: Opened, caller: Admin) -> dict[str, Any]:
+    """Suspends an account for some days, or lifts that: till then its keys read and appeal, and do nothing else."""
+    check_names(given, "days", "reason")
+    days = str(given.get("days", ""))
+    if not days.isdecimal() or int(days) > 3650:
+        raise ApiError(400, "days is a whole number from 0 to 3650.", "days", "invalid_value")
+    reason = text_of(given, "reason", least=int(days != "0"))
+    with mistakes("account"), service.database.writing.begin() as session:
+        row = moderation.penalise(session, account_id, int(days), reason, caller.key_id)
+        return {"object": "account", "id": row.id, "suspended_until": row.suspended_until}

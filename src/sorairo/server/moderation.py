@@ -1,0 +1,194 @@
+"""What an operator does about videos and accounts: decides reports and appeals, takes down, suspends, hands over.
+
+Every act is a line of the audit in the same transaction. A video that is taken down keeps its row, so that its owner
+is told and may appeal, and its files, which no route gives out any more, until they are purged. Never judges by itself.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from sorairo.media import new_file
+from sorairo.provenance import verify
+from sorairo.server import audit
+from sorairo.server.keys import OPERATOR
+from sorairo.server.storage import VARIANTS, Storage
+from sorairo.server.tables import Account, AuditLine, CaseRow, Table, VideoRow, new_id, now
+
+TAKEN_DOWN = "taken_down"
+OUTCOMES = ("dismissed", "upheld")
+REASONS = (
+    "sexual", "sexual_minors", "violence", "hate", "self_harm", "illegal", "election", "real_people", "characters",
+    "my_rights", "other",
+)  # fmt: skip
+CASE = ("id", "kind", "video_id", "reason", "message", "created_at", "outcome", "answer", "closed_at")
+_MOST_OPEN = 50  # of one account
+
+
+def told(case: CaseRow) -> dict[str, Any]:
+    """A case as whoever filed it sees it."""
+    return {"object": "case"} | {name: getattr(case, name) for name in CASE}
+
+
+def file_case(session: Session, actor: str, account_id: str, kind: str, video_id: str, **said: str) -> CaseRow:
+    """A report or an appeal; the same again, while it is open, is the first one.
+
+    Raises ValueError where the account has too many that are open.
+    """
+    mine = select(CaseRow).where(CaseRow.account_id == account_id, CaseRow.outcome == "open")
+    is_open = session.scalars(mine).all()
+    if same := [case for case in is_open if (case.kind, case.video_id) == (kind, video_id)]:
+        return same[0]
+    if len(is_open) >= _MOST_OPEN:
+        raise ValueError(f"{kind} is one too many: {_MOST_OPEN} of this account wait for an answer")
+    case = CaseRow(id=new_id("case"), account_id=account_id, kind=kind, video_id=video_id, **said)
+    session.add(case)
+    audit.record(session, actor, f"case.{kind}", video_id or account_id, case=case.id, reason=case.reason)
+    return case
+
+
+def queue(session: Session, outcome: str = "open") -> list[tuple[CaseRow, Account]]:
+    """Cases with who filed them, oldest first."""
+    query = select(CaseRow, Account).join(Account).where(CaseRow.outcome == outcome).order_by(CaseRow.position)
+    return [(case, account) for case, account in session.execute(query)]
+
+
+def close(session: Session, case_id: str, outcome: str, answer: str, actor: str = OPERATOR) -> CaseRow:
+    """Decides a case; what follows from it is done by `take_down`, `restore` and `penalise`. Raises ValueError."""
+    case = session.scalar(select(CaseRow).where(CaseRow.id == case_id).with_for_update())
+    if case is None:
+        raise ValueError(f"case is {case_id!r}; there is none of that name")
+    if outcome not in OUTCOMES:
+        raise ValueError(f"outcome is {outcome!r}; it is {' or '.join(OUTCOMES)}")
+    case.outcome, case.answer, case.closed_at = outcome, answer, now()
+    audit.record(session, actor, "case.closed", case.id, outcome=outcome)
+    return case
+
+
+def derived(session: Session, source_id: str) -> list[VideoRow]:
+    """All that was made from a video or an upload, and from that, as the library remembers it; deleted ones too."""
+    found: dict[str, VideoRow] = {}
+    line = [source_id]
+    while line:
+        source = line.pop()
+        made = or_(VideoRow.remixed_from_video_id == source, VideoRow.request.contains(f"/{source}/", autoescape=True))
+        new = [row for row in session.scalars(select(VideoRow).where(made)) if row.id not in found]
+        found |= {row.id: row for row in new if row.id != source_id}
+        line += [row.id for row in new]
+    return sorted(found.values(), key=lambda row: row.position)
+
+
+def take_down(session: Session, source_id: str, reason: str, actor: str = OPERATOR) -> list[VideoRow]:
+    """Nobody gets the video, or what was made from it or from the upload of that name, any more; returns these.
+
+    What is queued or being made fails. Raises ValueError where the library knows nothing of that name.
+    """
+    own = session.scalar(select(VideoRow).where(VideoRow.id == source_id))
+    family = ([own] if own else []) + derived(session, source_id)
+    if not family:
+        raise ValueError(f"video is {source_id!r}; neither it nor anything made from it is in the library")
+    rows = [row for row in family if row.status != "failed"]
+    for row in rows:
+        because = reason if row is own else f"{reason} (made from {source_id})"
+        row.status, row.error_code, row.error_message = "failed", TAKEN_DOWN, because
+        row.publication, row.featured, row.published_at, row.preview = "private", False, None, None
+        audit.record(session, actor, "video.taken_down", row.id, source=source_id)
+    return rows
+
+
+def restore(session: Session, video_id: str, actor: str = OPERATOR) -> VideoRow:
+    """Gives a video that was finished back to its owner; what was made from it has to be restored by itself.
+
+    Raises ValueError for one that was not taken down, or was not finished.
+    """
+    row = session.scalar(select(VideoRow).where(VideoRow.id == video_id, VideoRow.error_code == TAKEN_DOWN))
+    if row is None or row.completed_at is None:
+        raise ValueError(f"video is {video_id!r}; no finished one of that name was taken down")
+    row.status, row.error_code, row.error_message = "completed", None, None
+    audit.record(session, actor, "video.restored", row.id)
+    return row
+
+
+def purge(storage: Storage, rows: Sequence[VideoRow]) -> None:
+    """Removes the files for good: nobody can restore these videos, or hand them over."""
+    for row in rows:
+        row.completed_at = None
+        storage.remove(f"videos/{row.id}")
+
+
+def penalise(session: Session, name: str, days: int, reason: str, actor: str = OPERATOR) -> Account:
+    """Suspends an account: till then its keys read, and appeal; 0 days lifts that. Raises ValueError."""
+    account = session.scalar(select(Account).where(or_(Account.name == name, Account.id == name)))
+    if account is None:
+        raise ValueError(f"account is {name!r}; there is none of that name")
+    account.suspended_until = now() + days * 86_400 if days else 0
+    account.suspended_for = reason if days else ""
+    action = "account.suspended" if days else "account.restored"
+    audit.record(session, actor, action, account.id, days=days)
+    return account
+
+
+def hand_over(session: Session, storage: Storage, video_id: str, target: Path, actor: str = OPERATOR) -> Path:
+    """All that is known of a video as one zip file: request and decision, cases, family, audit, credentials, the clip.
+
+    For whoever has to look into an incident; that it was handed over is in the audit too. Raises ValueError for an
+    unknown video, OSError as `media.new_file` does.
+    """
+    row = session.scalar(select(VideoRow).where(VideoRow.id == video_id))
+    if row is None:
+        raise ValueError(f"video is {video_id!r}; there is none of that name")
+    audit.record(session, actor, "video.handed_over", row.id)
+    with (
+        TemporaryDirectory(prefix="sorairo-") as folder,
+        new_file(target) as draft,
+        zipfile.ZipFile(draft, "w") as zipped,
+    ):
+        clip = _clip(storage, row, Path(folder))
+        if clip:
+            zipped.write(clip, clip.name)
+        told_of = _incident(session, row) | {"credentials": _credentials(clip) if clip else None}
+        zipped.writestr("incident.json", json.dumps(told_of, indent=1, ensure_ascii=False, default=str))
+    return target
+
+
+def _clip(storage: Storage, row: VideoRow, folder: Path) -> Path | None:
+    name = VARIANTS["video"][0]
+    try:
+        return storage.fetch(f"videos/{row.id}/{name}", folder / name)
+    except FileNotFoundError:  # never finished, or purged
+        return None
+
+
+def _credentials(clip: Path) -> dict[str, Any]:
+    try:
+        return vars(verify(clip))
+    except ValueError as error:  # whatever lies there is handed over as it is
+        return {"state": "none", "reasons": [str(error)]}
+
+
+def _incident(session: Session, row: VideoRow) -> dict[str, Any]:
+    cases = list(session.scalars(select(CaseRow).where(CaseRow.video_id == row.id).order_by(CaseRow.position)))
+    subjects = {row.id, row.account_id, *(case.id for case in cases)}
+    lines = session.scalars(select(AuditLine).where(AuditLine.subject.in_(subjects)).order_by(AuditLine.position))
+    return {
+        "video": _all_of(row),
+        "account": _all_of(session.get_one(Account, row.account_id)),
+        "cases": [_all_of(case) for case in cases],
+        "derived": [other.id for other in derived(session, row.id)],
+        "audit": [_all_of(line) for line in lines],
+        "audit_broken_at": audit.first_broken(session),
+    }
+
+
+def _all_of(row: Table) -> dict[str, Any]:
+    """But the request as an object, and no preview."""
+    kept = {column.name: getattr(row, column.name) for column in row.__table__.columns if column.name != "preview"}
+    return kept | ({"request": json.loads(kept["request"])} if kept.get("request") else {})
