@@ -130,19 +130,9 @@ def read_clips(shards: Sequence[Path], num_clips: int, writer: BuiltInWriter, co
                 cover.append(tensors[f"cover.{place:04d}"].clone())
                 tags.append(tags_of(clip, rng))
                 exact.append(caption(clip, "dense", rng).text)
-    return Clips(latents, cover, {"tags": tags, "exact": exact, "captioner": described(latents, writer)})
-
-
-def described(latents: Sequence[Tensor], writer: BuiltInWriter) -> list[str]:
-    """Our captioner's captions, of clips of one size together."""
-    texts: dict[int, str] = {}
-    for size in sorted({tuple(one.shape) for one in latents}):
-        same = [n for n, one in enumerate(latents) if tuple(one.shape) == size]
-        for start in range(0, len(same), CAPTION_BATCH):
-            part = same[start : start + CAPTION_BATCH]
-            told = writer.caption_latents(torch.stack([latents[n] for n in part]).float(), "descriptive")
-            texts.update(zip(part, told, strict=True))
-    return [texts[n] for n in range(len(latents))]
+    return Clips(
+        latents, cover, {"tags": tags, "exact": exact, "captioner": writer.caption_latents(latents, "descriptive")}
+    )
 
 
 def train_arm(arm: Arm, clips: Clips, study: Study) -> DiT:

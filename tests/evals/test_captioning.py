@@ -76,7 +76,7 @@ def test_latents_are_made_once(tmp_path: Path) -> None:
     vae, some = VideoVAE(TINY.video_vae).eval(), held_out_clips("test", 2)
     first = latents_of(some, vae, tmp_path / "latents.safetensors")
     assert [tuple(one.shape) for one in first] == [
-        (1, 4, *(c.shape.latent.num_frames, c.shape.latent.height, c.shape.latent.width)) for c in some
+        (4, *(c.shape.latent.num_frames, c.shape.latent.height, c.shape.latent.width)) for c in some
     ]
     again = latents_of([], vae, tmp_path / "latents.safetensors")
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))

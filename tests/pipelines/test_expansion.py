@@ -82,7 +82,9 @@ def test_a_ground_that_the_deed_names_is_kept(real: Expander, prompt: str) -> No
     assert made.text == prompt
 
 
-@pytest.mark.parametrize("prompt", ["a dragon eats a red ball", "at night", "", "日本"])
+@pytest.mark.parametrize(
+    "prompt", ["a dragon eats a red ball", "at night", "", "a red ball 日本", "a red ball \N{DOG FACE}"]
+)
 def test_what_it_does_not_know_is_left_as_it_is(real: Expander, prompt: str) -> None:
     made = real.expand(prompt)
     assert made.text == prompt

@@ -25,7 +25,7 @@ from sorairo.evals.statements import Statement, statements
 from sorairo.evals.statistics import bootstrap_interval
 from sorairo.media import new_file
 from sorairo.models.precision import autocast
-from sorairo.pipelines.captions import CAPTIONER, BuiltInWriter, built_in_writer
+from sorairo.pipelines.captions import CAPTIONER, built_in_writer
 from sorairo.world import WorldClip, make_clip, render
 from sorairo.world.account import account, read_account
 from sorairo.world.clip import Split
@@ -33,7 +33,7 @@ from sorairo.world.clip import Split
 if TYPE_CHECKING:
     from sorairo.models.video_vae import VideoVAE
 
-FIRST_SEED, NUM_CLIPS, BATCH = 40_000, 200, 20
+FIRST_SEED, NUM_CLIPS = 40_000, 200
 SPLITS: tuple[Split, ...] = ("test", "novel")
 SIDED = ("relation", "direction", "enter", "leave")
 ROWS: dict[str, tuple[str, ...]] = {
@@ -132,24 +132,12 @@ def held_out_clips(split: Split, number: int) -> list[WorldClip]:
 
 @torch.inference_mode()
 def latents_of(clips: Sequence[WorldClip], vae: VideoVAE, path: Path) -> list[torch.Tensor]:
-    """Latents [1 c t h w] of each clip, kept in a file: rendering takes a second a clip."""
+    """Latents [c t h w] of each clip, kept in a file: rendering takes a second a clip."""
     if not path.exists():
         with autocast(vae.latent_mean.device):
             made = [vae.encode(to_video(render(clip)[0]).to(vae.latent_mean.device)) for clip in clips]
         save_tensors(path, {f"{number:05}": latents.half() for number, latents in enumerate(made)}, {})
-    return [tensor.float() for _, tensor in sorted(load_tensors(path)[0].items())]
-
-
-def caption_all(writer: BuiltInWriter, latents: Sequence[torch.Tensor]) -> list[str]:
-    """Structured captions in the order of the latents, those of one size together."""
-    captions: dict[int, str] = {}
-    for size in {tuple(one.shape) for one in latents}:
-        places = [place for place, one in enumerate(latents) if tuple(one.shape) == size]
-        for start in range(0, len(places), BATCH):
-            part = places[start : start + BATCH]
-            texts = writer.caption_latents(torch.cat([latents[place] for place in part]), "structured")
-            captions.update(zip(part, texts, strict=True))
-    return [captions[place] for place in range(len(latents))]
+    return [tensor[0] for _, tensor in sorted(load_tensors(path)[0].items())]
 
 
 def table(scores: Sequence[FactScore]) -> str:
@@ -177,7 +165,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for split in SPLITS:
         number = max(1, given.clips // len(SPLITS))
         clips = held_out_clips(split, number)
-        captions = caption_all(writer, latents_of(clips, writer.vae, given.output / f"{split}-{number}.safetensors"))
+        latents = latents_of(clips, writer.vae, given.output / f"{split}-{number}.safetensors")
+        captions = writer.caption_latents(latents, "structured")
         scores = score_captions(captions, clips)
         print(f"{split}: {number} clips\n\n{table(scores)}\n")
         with new_file(given.output / f"{split}.json") as temporary:

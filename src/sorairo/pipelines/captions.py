@@ -10,11 +10,13 @@ import base64
 import importlib
 import io
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 CAPTIONER = "sorairo-captioner"
 SETTINGS_FILE, WEIGHTS_FILE = "captioner.json", "captioner.safetensors"
 STYLES: tuple[WritingStyle, ...] = ("short", "descriptive", "structured")
+AT_ONCE = 32  # clips that the captioner reads together
 NUM_PICTURES, LONGER_SIDE = 6, 512  # of a clip, as an endpoint gets them
 INSTRUCTIONS = "You see pictures of one video clip in their order. Describe the clip. Say only what can be seen."
 ASKED: dict[str, str] = {
@@ -46,48 +49,62 @@ ASKED: dict[str, str] = {
 }
 
 
-class ClipWriter(Protocol):
+class ClipWriter(ABC):
     """Whoever describes clips."""
 
     @property
+    @abstractmethod
     def name(self) -> str:
         """Goes into the record of what it wrote."""
 
+    @abstractmethod
+    def answer(self, frames: Frames, style: WritingStyle) -> Answer:
+        """A text about frames uint8 [t h w 3], with what it cost."""
+
     def caption_clip(self, frames: Frames, style: WritingStyle) -> str:
         """A text about frames uint8 [t h w 3]."""
-
-    def answer(self, frames: Frames, style: WritingStyle) -> Answer:
-        """The same, with what it cost."""
+        return self.answer(frames, style).text
 
 
 @dataclass(frozen=True)
-class BuiltInWriter:
-    """The built-in captioner with the autoencoder whose latents it reads."""
+class BuiltInWriter(ClipWriter):
+    """The built-in captioner with the autoencoder whose latents it reads. Frames are thinned out and scaled for it."""
 
     captioner: Captioner
     vocabulary: Vocabulary
     vae: VideoVAE
     name: str = CAPTIONER
 
-    def caption_clip(self, frames: Frames, style: WritingStyle) -> str:
-        """A text about frames uint8 [t h w 3], which are thinned out and scaled to what it was trained on."""
-        return self.caption_latents(self.vae.encode(as_trained(frames).to(self.vae.latent_mean.device)), style)[0]
-
     def answer(self, frames: Frames, style: WritingStyle) -> Answer:
-        return Answer(self.caption_clip(frames, style))
+        import torch
 
-    def caption_latents(self, latents: Tensor, style: WritingStyle) -> list[str]:
-        """A text about each clip of latents [b c t h w]."""
         from sorairo.models.precision import autocast
 
-        with autocast(latents.device):
-            written = self.captioner.write(self.captioner.watch(latents), style_number(style))
-        texts = [self.vocabulary.decode(numbers) for numbers in written]
-        return texts if style == "structured" else [sentences(text) for text in texts]
+        device = self.vae.latent_mean.device
+        with torch.inference_mode(), autocast(device):
+            latents = self.vae.encode(as_trained(frames).to(device))
+        return Answer(self.caption_latents(list(latents), style)[0])
+
+    def caption_latents(self, latents: Sequence[Tensor], style: WritingStyle) -> list[str]:
+        """A text about each clip's latents [c t h w], in their order; those of one size are read together."""
+        import torch
+
+        from sorairo.models.precision import autocast
+
+        texts: dict[int, str] = {}
+        for size in {one.shape: None for one in latents}:
+            alike = [place for place, one in enumerate(latents) if one.shape == size]
+            for start in range(0, len(alike), AT_ONCE):
+                part = alike[start : start + AT_ONCE]
+                shown = torch.stack([latents[place] for place in part]).float()
+                with torch.inference_mode(), autocast(shown.device):
+                    written = self.captioner.write(self.captioner.watch(shown), style_number(style))
+                texts.update(zip(part, map(self.vocabulary.decode, written), strict=True))
+        return [texts[place] if style == "structured" else sentences(texts[place]) for place in range(len(latents))]
 
 
 @dataclass(frozen=True)
-class EndpointWriter:
+class EndpointWriter(ClipWriter):
     """A vision-language model at an endpoint."""
 
     model: LanguageModel
@@ -96,16 +113,13 @@ class EndpointWriter:
     def name(self) -> str:
         return self.model.model
 
-    def caption_clip(self, frames: Frames, style: WritingStyle) -> str:
-        return self.answer(frames, style).text
-
     def answer(self, frames: Frames, style: WritingStyle) -> Answer:
         """Raises EndpointError where there is none."""
         return self.model.ask(INSTRUCTIONS, ASKED[style], [data_url(picture) for picture in pictures_of(frames)])
 
 
 @dataclass(frozen=True)
-class FolderWriter:
+class FolderWriter(ClipWriter):
     """A vision-language model of the transformers library in a local folder; nothing is downloaded."""
 
     folder: Path
@@ -113,9 +127,6 @@ class FolderWriter:
     @property
     def name(self) -> str:
         return self.folder.name
-
-    def caption_clip(self, frames: Frames, style: WritingStyle) -> str:
-        return self.answer(frames, style).text
 
     def answer(self, frames: Frames, style: WritingStyle) -> Answer:
         """Raises ValueError where transformers is not installed, or the folder holds no such model."""
@@ -133,6 +144,7 @@ class FolderWriter:
         return Answer(" ".join(text.split()), read["input_ids"].shape[1], made.shape[1])
 
 
+@cache
 def _transformers(folder: Path) -> tuple[Any, Any]:
     try:
         library: Any = importlib.import_module("transformers")

@@ -57,6 +57,7 @@ class Expander:
         """The prompt told in full, or as it is where it speaks of what the writer has never read."""
         said, rest = scene_facts(prompt)
         unknown = [word for word in split(rest) if word not in MARKS and not self.vocabulary.knows(word)]
+        unknown += [sign for sign in prompt if not sign.isascii()]
         if unknown or not split(rest):
             reason = f"it does not know: {', '.join(unknown)}" if unknown else "nothing is told"
             return Expansion(prompt, prompt, {}, f"left as it is, since {reason}")
