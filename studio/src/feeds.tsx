@@ -12,6 +12,8 @@ import { Tools } from "./tools";
 
 export type FeedName = "featured" | "recent";
 
+const NAMES: Record<FeedName, string> = { featured: "Featured", recent: "Recent" };
+
 const ABOUT: Record<FeedName, string> = {
   featured: "What the operator chose of what people here show to all.",
   recent: "What people here show to all, the latest first.",
@@ -39,11 +41,13 @@ export function Feed({ name, chosen, account, refresh }: Known & { name: FeedNam
   return (
     <>
       <div className="toolbar">
-        <h1>{name === "featured" ? "Featured" : "Recent"}</h1>
+        <h1>{NAMES[name]}</h1>
         <p className="muted">{ABOUT[name]}</p>
       </div>
       <Problem of={problem} />
-      {open && <Shown key={open.id} video={open} account={account} refresh={refresh} changed={() => load()} />}
+      {open && (
+        <Shown key={open.id} feed={name} video={open} account={account} refresh={refresh} changed={() => load()} />
+      )}
       {videos?.length === 0 && <p className="empty muted">Nothing is shown here yet.</p>}
       <ul className="wall">
         {(videos ?? []).map((video) => (
@@ -66,11 +70,15 @@ export function Feed({ name, chosen, account, refresh }: Known & { name: FeedNam
   );
 }
 
-function Shown({ video, account, refresh, changed }: Known & { video: FeedVideo; changed: () => void }) {
+function Shown(props: Known & { feed: FeedName; video: FeedVideo; changed: () => void }) {
+  const { feed, video, account, refresh, changed } = props;
   const { problem, run } = useTask();
   const feature = () => run(() => post(`/admin/videos/${video.id}`, { featured: !video.featured })).then(changed);
   return (
     <article className="player">
+      <a className="back" href={to(feed)}>
+        ← {NAMES[feed]}
+      </a>
       <div className="screen" style={{ aspectRatio: aspect(video.size) }}>
         <video
           src={content(video.id)}
@@ -91,12 +99,14 @@ function Shown({ video, account, refresh, changed }: Known & { video: FeedVideo;
               " · ",
             )}
           </p>
-          {account.scopes.includes("admin") && (
-            <button type="button" aria-pressed={video.featured} onClick={feature}>
-              <Icon name="star" filled={video.featured} /> Featured
-            </button>
-          )}
-          <Report id={video.id} />
+          <div className="row">
+            {account.scopes.includes("admin") && (
+              <button type="button" aria-pressed={video.featured} onClick={feature}>
+                <Icon name="star" filled={video.featured} /> Featured
+              </button>
+            )}
+            <Report id={video.id} />
+          </div>
           <Problem of={problem} />
         </section>
         <CredentialsCard video={video} />

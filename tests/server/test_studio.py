@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
-from playwright.sync_api import BrowserContext, FilePayload, Locator, Page, Request, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Page, Request, expect, sync_playwright
+from tests.server.browsing import compose, drag, drop, file, handed_in, made, pressed, send, small, wait_for
 from tests.server.conftest import Live
 
 from sorairo.provenance import verify
@@ -20,8 +17,6 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]  # fmt: skip
 PATIENCE_MS = 60_000
-made: list[str] = []
-"""Ids of the clips that the tools were asked for."""
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed here: apt-get install chromium")
 
@@ -81,22 +76,6 @@ def first(page: Page, key: str) -> str:
     return page.url.rpartition("/")[2]
 
 
-def small(page: Page | Locator) -> None:
-    """Chooses what the tiny model makes in a moment."""
-    page.get_by_label("Size", exact=True).select_option("custom")
-    page.get_by_label("Custom size").fill("64x32")
-    page.get_by_label("Length").select_option("1")
-    if not page.get_by_label("Steps").is_visible():
-        page.get_by_role("button", name="More").click()
-    page.get_by_label("Steps").fill("4")
-
-
-def compose(page: Page, prompt: str, count: str = "1") -> None:
-    page.get_by_label("Variations").select_option(count)
-    page.get_by_role("textbox", name="Prompt").fill(prompt)
-    page.get_by_role("button", name="Make", exact=True).click()
-
-
 def test_a_first_time_user_gets_to_a_playing_verified_clip(page: Page, first: str, asked: list[Request]) -> None:
     assert first.startswith("video_")
     expect(page.locator(".screen video")).to_have_js_property("paused", False)
@@ -118,40 +97,6 @@ def test_nothing_is_asked_of_others_and_no_script_can_read_the_key(
     assert "sorairo_" not in kept
     (cookie,) = [cookie for cookie in page.context.cookies() if cookie["name"] == "sorairo_key"]
     assert (cookie["httpOnly"], cookie["sameSite"], cookie["path"], cookie["expires"]) == (True, "Strict", "/v1", -1)
-
-
-def pressed(page: Page, tool: str) -> Locator:
-    """A tool's form, set to be quick."""
-    page.get_by_role("button", name=tool, exact=True).click()
-    form = page.locator("form.sheet")
-    form.get_by_role("button", name="More").click()
-    form.get_by_label("Steps").fill("4")
-    return form
-
-
-def send(page: Page, form: Locator, route: str) -> dict[str, Any]:
-    """Presses Make, and gives what was sent; what the page said it would cost is what it costs."""
-    price = form.locator(".price strong").inner_text()
-    address = f"/v1/videos{route}"
-    with page.expect_response(lambda it: it.request.method == "POST" and it.url.endswith(address)) as answer:
-        form.get_by_role("button", name="Make", exact=True).click()
-    video = answer.value.json()
-    assert answer.value.ok, video
-    assert price.split()[0] == str(video["credits"])
-    made.append(video["id"])
-    sent: dict[str, Any] = answer.value.request.post_data_json
-    assert sent["num_inference_steps"] == 4
-    return sent
-
-
-def picture(colour: str) -> bytes:
-    memory = io.BytesIO()
-    Image.new("RGB", (64, 32), colour).save(memory, "PNG")
-    return memory.getvalue()
-
-
-def file(colour: str) -> FilePayload:
-    return {"name": f"{colour}.png", "mimeType": "image/png", "buffer": picture(colour)}
 
 
 def test_remix_with_a_strength(clip: Page, first: str) -> None:
@@ -217,12 +162,6 @@ def test_connect_with_another_clip(clip: Page, first: str) -> None:
     assert sent["second_video"]["id"] not in ("", first)
 
 
-def handed_in(live: Live, name: str) -> np.ndarray:
-    """A mask that was handed in, as the server keeps it; edges and boxes are drawn without half tones."""
-    (path,) = (live.folder / "files" / "uploads" / name).glob("*.png")
-    return np.asarray(Image.open(path).convert("L"))
-
-
 def test_inpaint_what_is_painted_or_boxed(clip: Page, live: Live) -> None:
     form = pressed(clip, "Inpaint")
     make = form.get_by_role("button", name="Make", exact=True)
@@ -270,15 +209,6 @@ def test_outpaint_at_a_place(clip: Page) -> None:
     assert (sent["size"], sent["place"]) == ("80x48", [16, 4])
 
 
-def drag(page: Page, what: Locator, x: float, y: float) -> None:
-    box = what.bounding_box()
-    assert box
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    page.mouse.down()
-    page.mouse.move(x, y, steps=4)
-    page.mouse.up()
-
-
 def test_a_storyboard_of_a_text_a_picture_and_a_clip(page: Page, first: str) -> None:
     page.get_by_role("link", name="Storyboard").click()
     form = page.locator("form.board")
@@ -302,13 +232,6 @@ def test_a_storyboard_of_a_text_a_picture_and_a_clip(page: Page, first: str) -> 
         {"start": 0.25, "prompt": "", "cut": True},
         {"start": 1, "prompt": "a blue cube falls", "cut": False},
     ]
-
-
-def drop(page: Page, colour: str, name: str) -> None:
-    file = f"new File([Uint8Array.from(bytes)], '{name}', {{type: 'image/png'}})"
-    script = f"bytes => {{ const held = new DataTransfer(); held.items.add({file}); return held }}"
-    held = page.evaluate_handle(script, [*picture(colour)])
-    page.dispatch_event("body", "drop", {"dataTransfer": held})
 
 
 def test_only_a_part_of_a_picture_moves(page: Page, first: str, live: Live) -> None:
@@ -347,16 +270,6 @@ def test_what_was_asked_for_was_made(page: Page, first: str) -> None:
     for name in made:
         wait_for(page, name, "completed")
     assert len(made) == 13
-
-
-def wait_for(page: Page, video_id: str, status: str) -> dict[str, Any]:
-    """Asks until it has that status; the tests' own limit of time ends it."""
-    while True:
-        video: dict[str, Any] = page.request.get(f"/v1/videos/{video_id}").json()
-        if video["status"] == status:
-            return video
-        assert video["status"] in ("queued", "in_progress"), video
-        page.wait_for_timeout(100)
 
 
 def test_a_refused_prompt_is_explained_and_can_be_changed(page: Page, first: str) -> None:
