@@ -187,7 +187,7 @@ def test_a_cluster_that_does_not_answer_is_one_line(footage: Path, tmp_path: Pat
     assert told.splitlines()[-1].startswith("error: ray is '127.0.0.1:1'; no cluster answers there")
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)  # a minute on a free core; each file waits for two processes to be given their turns
 def test_two_thousand_files_take_the_memory_of_two_hundred(tmp_path: Path, write_film: WriteFilm) -> None:
     film = write_film(tmp_path / "one.mp4", seconds=0.25, size=(32, 32)).read_bytes()
 

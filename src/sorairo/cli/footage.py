@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from sorairo.cli.describing import ENDPOINT
 from sorairo.cli.making import FILE
 from sorairo.cli.terminal import note, printable, progress_bars
 
@@ -61,13 +63,32 @@ def ingest(footage: Path, out: Path, workers: int, ray: str, allow_unknown_licen
 @click.option("--steps-per-check", default=25, show_default=True, help="How often what is held out is looked at.")
 @click.option("--patience", default=4, show_default=True, help="Checks without a better one after which it ends.")
 @click.option("--seed", default=0, show_default=True, help="Of what is drawn.")
-def finetune(model: str, dataset: Path, out: Path, **settings: int) -> None:
+@click.option(
+    "--folder", type=FILE, help="Vision-language model, of transformers, that describes shots without caption."
+)
+@ENDPOINT[0]
+@ENDPOINT[1]
+def finetune(
+    model: str,
+    dataset: Path,
+    out: Path,
+    folder: Path | None,
+    endpoint: str | None,
+    endpoint_model: str,
+    **settings: int,
+) -> None:
     """Make a model of one's own: MODEL, a name or folder, trained on DATASET. The same command again goes on."""
     _require_extra()
+    from sorairo.pipelines.captions import ClipWriter, EndpointWriter, FolderWriter
+    from sorairo.pipelines.language_model import LanguageModel
     from sorairo.training.finetune import FineTuning
     from sorairo.training.finetune import finetune as run
 
-    click.echo(run(model, dataset, out, FineTuning(**settings)))
+    writer: ClipWriter | None = FolderWriter(folder) if folder else None
+    if endpoint:
+        writer = EndpointWriter(LanguageModel(endpoint, endpoint_model))
+    caption_clip = partial(writer.caption_clip, style="descriptive") if writer else None
+    click.echo(run(model, dataset, out, FineTuning(**settings), caption_clip))
 
 
 @click.command()

@@ -35,7 +35,7 @@ from sorairo.training.recipe import DiTTraining, Recipe, Schedule
 from sorairo.training.samples import SampleStrip
 
 LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)
-CHECK_BATCHES = 4
+CHECK_BATCHES = 2
 SAMPLE_PROMPTS = 4
 BEST = "best.safetensors"
 
@@ -94,25 +94,14 @@ def finetune(
     recipe = Recipe(model=config, start=str(base), dit=dit, seed=settings.seed, minutes_per_sample=5.0)
     prompts = latents.captions[-SAMPLE_PROMPTS:]
     strip = SampleStrip(run / "samples", prompts, config.dit, vae, encoder, NATIVE_BUCKETS[0])
-    trainer = _trainer(recipe, run, latents, encoder, Workers(device=device), strip, settings)
+    empty, draws = encoder([""]).states[0].cpu(), (dit.draw, replace(dit.draw, caption_dropout=0.0, late_share=0.0))
+    train, held = (
+        LatentDataset(shards, empty, draw, settings.seed)
+        for shards, draw in zip((latents.train, latents.held_out), draws, strict=True)
+    )
+    trainer = FineTuner(recipe, run, train, Workers(device=device), strip, settings, held)
     trainer.run()
     return _bundle(trainer, base, dataset, latents, out)
-
-
-def _trainer(
-    recipe: Recipe,
-    run: Path,
-    latents: FootageLatents,
-    encoder: TextEncoder,
-    workers: Workers,
-    strip: SampleStrip,
-    settings: FineTuning,
-) -> FineTuner:
-    empty = encoder([""]).states[0].cpu()
-    draw = recipe.dit.draw
-    train = LatentDataset(latents.train, empty, draw, recipe.seed)
-    held = LatentDataset(latents.held_out, empty, replace(draw, caption_dropout=0.0, late_share=0.0), recipe.seed)
-    return FineTuner(recipe, run, train, workers, strip, settings, held)
 
 
 @dataclass
