@@ -71,15 +71,15 @@ def test_what_the_user_said_of_the_scene_is_kept(real: Expander) -> None:
     made = proposing(real, f"A red ball rolls left. {SCENE}").expand("a red ball rolls left, at night")
     assert made.added == {"ground": "grass", "camera": "still"}
     other = proposing(real, f"A red ball rolls left. {SCENE}").expand("a red ball rolls left at sunset")
-    assert other.text == "a red ball rolls left at sunset"
-    assert "says something else" in other.note
+    assert other.text == "A red ball rolls left at sunset. The scene is set on grass. The camera is still."
+    assert other.note.startswith("in your own words")
 
 
 @pytest.mark.parametrize("prompt", ["a red ball rolls left across the floor", "a red ball rolls left across the sand"])
 def test_a_ground_that_the_deed_names_is_kept(real: Expander, prompt: str) -> None:
     sentence = prompt[0].upper() + prompt[1:]
     made = proposing(real, f"{sentence}. {SCENE}", prompt).expand(prompt)
-    assert made.text == prompt
+    assert made.text == f"{sentence}. It takes place at night. The camera is still."
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_an_endpoint_may_not_lose_a_word(endpoint: Endpoint, asked: LanguageMode
     assert made.text == endpoint.content
     assert made.added == {"ground": "sand", "light": "sunset"}
     lost = expand_by_endpoint("a red ball at night", asked)
-    assert lost.text == "a red ball at night"
+    assert (lost.text, lost.added) == ("a red ball at night", {})
     assert expand_by_endpoint("two red balls", asked).text == "two red balls"
 
 

@@ -63,10 +63,10 @@ class Expander:
             return Expansion(prompt, prompt, {}, f"left as it is, since {reason}")
         told = self._propose(prompt)
         facts, clause = scene_facts(told)
-        if _contradicts(facts, said, rest) or facts.keys() != set(FREE):
-            return Expansion(prompt, prompt, {}, "left as it is, since what was proposed says something else")
-        added = _added(facts, said)
-        if content(clause) == content(rest):
+        if "floor" in split(rest) and facts.get("ground") in SOLID_GROUNDS:
+            del facts["ground"]
+        added = {kind: facts[kind] for kind in FREE if kind in facts and kind not in said}
+        if content(clause) == content(rest) and facts == {**said, **added} and len(facts) == len(FREE):
             return Expansion(prompt, told, added, "told in full")
         return Expansion(prompt, _in_own_words(prompt, added), added, "in your own words, since others changed them")
 
@@ -89,9 +89,9 @@ def expand_by_endpoint(prompt: str, model: LanguageModel) -> Expansion:
     said, rest = scene_facts(prompt)
     facts, _ = scene_facts(told)
     missing = [word for word in content(rest) if word not in content(told)]
-    if missing or _contradicts(facts, said, rest):
+    if missing or {**facts, **said} != facts:
         return Expansion(prompt, prompt, {}, f"left as it is, since {model.model} changed what it says")
-    return Expansion(prompt, told, _added(facts, said), "told in full")
+    return Expansion(prompt, told, {k: name for k, name in facts.items() if k not in said}, "told in full")
 
 
 def expanded(request: VideoRequest, made: Expansion) -> VideoRequest:
@@ -108,6 +108,9 @@ def scene_facts(text: str) -> tuple[dict[str, str], str]:
             rest = rest.replace(f" {phrase} ", " ")
     for opening in words.TAKES_PLACE:
         rest = rest.replace(f" {opening} ", " ")
+    for noun in SOLID_GROUNDS:  # "rolls across the sand"
+        if f" {noun} " in rest:
+            found.setdefault("ground", noun)
     return found, rest.strip()
 
 
@@ -135,20 +138,6 @@ def _stem(word: str) -> str:
     """What forms of a word share: rolls and rolling, hits and hitting, boxes and box."""
     base = {participle: verb for verb, participle in words.PARTICIPLES.items()}.get(word, word)
     return re.sub(r"(?<=[a-z]{3})(es|s)$", "", base)
-
-
-def _added(facts: Mapping[str, str], said: Mapping[str, str]) -> dict[str, str]:
-    return {kind: facts[kind] for kind in FREE if kind in facts and kind not in said}
-
-
-def _contradicts(facts: Mapping[str, str], said: Mapping[str, str], rest: str) -> bool:
-    """Whether facts differ from what the user said of the scene, or from the ground on which things happen."""
-    ground, named = facts.get("ground"), split(rest)
-    if any(facts.get(kind) != name for kind, name in said.items()):
-        return True
-    return any(noun in named and ground != noun for noun in SOLID_GROUNDS) or (
-        "floor" in named and ground in SOLID_GROUNDS
-    )
 
 
 def _in_own_words(prompt: str, added: Mapping[str, str]) -> str:
