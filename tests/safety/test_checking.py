@@ -115,7 +115,8 @@ def test_lists_that_cannot_be_read_refuse(context: Context, monkeypatch: pytest.
 
 
 def test_words_met_twice_are_rewritten_once(context: Context) -> None:
-    assert check_prompt("Studio  Ghibli sky", context).texts["prompt"] == "gentle hand-drawn animation sky"
+    lists_alone = replace(context, policy=replace(context.policy, layers=("lists",)))
+    assert check_prompt("Studio  Ghibli sky", lists_alone).texts["prompt"] == "gentle hand-drawn animation sky"
 
 
 def test_a_long_prompt_is_judged_soon(context: Context) -> None:
