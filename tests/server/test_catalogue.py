@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from starlette.testclient import TestClient
-from tests.server.conftest import SMALL, Enter, error_of, finish, new_key
+from tests.server.conftest import SMALL, Enter, both, error_of, finish, new_key
 
 from sorairo.media import write_mp4
 from sorairo.provenance import Manifest, sign
@@ -70,6 +70,7 @@ def test_over_tls_the_cookie_stays_there(service: Service) -> None:
     assert "secure" in answer.headers["set-cookie"].lower()
 
 
+@both
 def test_an_account_knows_its_limits_and_what_is_left(enter: Enter) -> None:
     alice = enter("alice", "plus")
     before = alice.get("/v1/account").json()

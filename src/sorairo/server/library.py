@@ -156,7 +156,7 @@ def credits_used(session: Session, account_id: str) -> int:
     month = datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0).timestamp()
     mine = and_(VideoRow.account_id == account_id, VideoRow.created_at >= int(month))
     paid = and_(VideoRow.status != "failed", or_(_LIVE, VideoRow.completed_at.is_not(None)))
-    return session.scalar(select(func.sum(VideoRow.credits)).where(mine, paid)) or 0
+    return int(session.scalar(select(func.sum(VideoRow.credits)).where(mine, paid)) or 0)  # PostgreSQL's is a Decimal
 
 
 def all_accounts(session: Session) -> list[tuple[Account, int, int]]:
