@@ -167,7 +167,7 @@ class DiT(nn.Module):
         level = self.level_in(level_features(distinct_levels(levels.flatten(2))))
         x = self._run_blocks(x, level, self._turns(times, rows, columns), memory)
         patches = self.head(x, level).float()
-        velocity = rearrange(patches, "b t (h w) (p q c) -> b c t (h p) (w q)", h=rows, p=patch, q=patch)
+        velocity: Tensor = rearrange(patches, "b t (h w) (p q c) -> b c t (h p) (w q)", h=rows, p=patch, q=patch)
         return velocity[..., :height, :width]
 
     def _run_blocks(
