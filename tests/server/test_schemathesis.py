@@ -2,7 +2,7 @@
 
 The server has no worker: what is asked for waits. Left out are the `Allow` header (the framework answers for each method
 by itself) and the route that sends events to addresses. Whatever fits the description must be accepted where something
-is read, deleted or renamed; elsewhere files, addresses and what the model can make decide, which no description holds.
+is read, deleted or renamed; elsewhere files, addresses and what the model can make decide, which none holds.
 """
 
 from __future__ import annotations
