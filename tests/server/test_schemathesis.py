@@ -1,8 +1,8 @@
 """Two users and requests made from the description of the routes: no answer breaks it, no user reaches the other's.
 
-The server has no worker: what is asked for waits. Left out are the `Allow` header (the framework answers for each method
-by itself) and the route that sends events to addresses. Whatever fits the description must be accepted where something
-is read, deleted or renamed; elsewhere files, addresses and what the model can make decide, which none holds.
+The server has no worker: what is asked for waits. Left out are the `Allow` header (the framework answers for each
+method by itself) and the route that sends events to addresses. Whatever fits the description must be accepted where
+something is read, deleted or renamed; elsewhere files, addresses and what the model can make decide, which none holds.
 """
 
 from __future__ import annotations
