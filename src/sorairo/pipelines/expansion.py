@@ -65,7 +65,7 @@ class Expander:
         facts, clause = scene_facts(told)
         if "floor" in split(rest) and facts.get("ground") in SOLID_GROUNDS:
             del facts["ground"]
-        added = {kind: facts[kind] for kind in FREE if kind in facts and kind not in said}
+        added = _added(facts, said)
         if content(clause) == content(rest) and facts == {**said, **added} and len(facts) == len(FREE):
             return Expansion(prompt, told, added, "told in full")
         return Expansion(prompt, _in_own_words(prompt, added), added, "in your own words, since others changed them")
@@ -91,7 +91,11 @@ def expand_by_endpoint(prompt: str, model: LanguageModel) -> Expansion:
     missing = [word for word in content(rest) if word not in content(told)]
     if missing or {**facts, **said} != facts:
         return Expansion(prompt, prompt, {}, f"left as it is, since {model.model} changed what it says")
-    return Expansion(prompt, told, {k: name for k, name in facts.items() if k not in said}, "told in full")
+    return Expansion(prompt, told, _added(facts, said), "told in full")
+
+
+def _added(facts: Mapping[str, str], said: Mapping[str, str]) -> dict[str, str]:
+    return {kind: facts[kind] for kind in FREE if kind in facts and kind not in said}
 
 
 def expanded(request: VideoRequest, made: Expansion) -> VideoRequest:

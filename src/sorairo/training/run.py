@@ -100,7 +100,7 @@ def _bundle(recipe: Recipe, folder: Path, vae: VideoVAE) -> Path:
     target.mkdir(exist_ok=True)
     save_tensors(target / "video_vae.safetensors", _half(vae.state_dict()), {})
     save_tensors(target / "dit.safetensors", _half(weights), metadata)
-    told = replace(recipe, footage=Path(recipe.footage).name)  # where it lay is nobody's business
+    told = replace(recipe, footage=Path(recipe.footage).name, start=Path(recipe.start).name)  # not where they lay
     write_bundle(target, recipe.model, {"recipe": asdict(told), **metadata})
     return target
 
