@@ -44,7 +44,7 @@ export function FineFields({ fine, change }: { fine: Fine; change: (fine: Fine) 
         min={0}
         max={30}
         step={0.1}
-        hint="4.5"
+        hint="2.5"
       />
       <Field label="Should not be there" value={fine.negative_prompt} change={set("negative_prompt")} hint="nothing" />
     </div>

@@ -17,8 +17,8 @@ import pytest
 import torch
 
 from sorairo.checkpoint import load_tensors
-from sorairo.config import ModelConfig
 from sorairo.pipelines.bundle import load_bundle
+from sorairo.pipelines.cards import find_model, load_config
 from sorairo.training.recipe import read_recipe
 from sorairo.training.run import train
 
@@ -150,5 +150,5 @@ def test_another_recipes_folder_is_refused(prepared: Path, write_recipe: WriteRe
         train(path, prepared)
 
 
-def test_the_recipe_of_the_shipped_model_is_the_default_one() -> None:
-    assert read_recipe(SMOKE.with_name("cpu.toml")).model == ModelConfig()
+def test_the_recipe_of_the_shipped_model_makes_one_of_its_form() -> None:
+    assert read_recipe(SMOKE.with_name("cpu.toml")).model == load_config(find_model("sorairo-base"))

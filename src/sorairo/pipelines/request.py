@@ -98,7 +98,7 @@ class VideoRequest:
     fps: int = NATIVE_FPS
     seed: int = 0
     num_inference_steps: int = 30
-    guidance_scale: float = 4.5
+    guidance_scale: float = 2.5
     model: str = "sorairo-base"
     scenes: tuple[Scene, ...] = ()
     anchors: tuple[Anchor, ...] = ()
