@@ -8,6 +8,7 @@ d width of a token.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 TEMPORAL_STRIDE = 4
@@ -88,3 +89,8 @@ def _check_multiple(field: str, value: int, stride: int) -> None:
 
 
 NATIVE_BUCKETS = (VideoShape(33, 96, 160), VideoShape(33, 160, 96), VideoShape(33, 128, 128))
+
+
+def nearest_bucket(width: int, height: int) -> VideoShape:
+    """The model's own size whose proportions are most like those of ``width`` x ``height``."""
+    return min(NATIVE_BUCKETS, key=lambda shape: abs(math.log(shape.width / shape.height * height / width)))

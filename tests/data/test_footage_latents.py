@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from sorairo.checkpoint import load_tensors
-from sorairo.data.footage_latents import held_out, nearest_bucket, windows, write_footage_latents
+from sorairo.data.footage_latents import held_out, windows, write_footage_latents
 from sorairo.data.ingest import ingest
 from sorairo.media import Frames
 from sorairo.models.text_encoder import TextEncoder
 from sorairo.models.video_vae import VideoVAE
+from sorairo.shapes import nearest_bucket
 
 NOTES = '["*"]\nlicence = "CC0-1.0"\nsource = "a test"\n'
 
@@ -42,7 +43,7 @@ def test_windows_follow_one_another_at_the_models_rate() -> None:
     ("size", "bucket"), [((720, 1280), (96, 160)), ((1280, 720), (160, 96)), ((500, 480), (128, 128))]
 )
 def test_the_bucket_is_the_one_of_the_nearest_proportions(size: tuple[int, int], bucket: tuple[int, int]) -> None:
-    shape = nearest_bucket(*size)
+    shape = nearest_bucket(size[1], size[0])
     assert (shape.height, shape.width) == bucket
     assert next(windows(numbered(9, *size), 9, 8)).shape == (9, *bucket, 3)
 

@@ -26,10 +26,10 @@ from sorairo.pipelines.captions import (
     built_in_writer,
     caption_files,
     load_captioner,
-    nearest_bucket,
     pictures_of,
 )
 from sorairo.pipelines.language_model import EndpointError, LanguageModel
+from sorairo.shapes import nearest_bucket
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from sorairo.data.world_frames import OnProgress
 from sorairo.media import Frames, fitted, new_file, read_timed
 from sorairo.models.text_encoder import TextEncoder
 from sorairo.models.video_vae import VideoVAE
-from sorairo.shapes import NATIVE_BUCKETS, NATIVE_FPS, VideoShape
+from sorairo.shapes import NATIVE_FPS, VideoShape, nearest_bucket
 
 LENGTHS = (33, 17, 9, 5)
 HELD_OUT = 0.1
@@ -106,7 +106,7 @@ def windows(frames: Iterable[Frames], num_frames: int, fps: float) -> Iterator[F
     wanted = Counter(min(round(step * fps / NATIVE_FPS), num_frames - 1) for step in steps)
     shown: list[Frames] = []
     for index, frame in enumerate(frames):
-        bucket = nearest_bucket(*frame.shape[:2])
+        bucket = nearest_bucket(frame.shape[1], frame.shape[0])
         shown += [fitted(frame, bucket.width, bucket.height)] * wanted[index] if index in wanted else []
     start = 0
     while length := next((length for length in LENGTHS if start + length <= len(shown)), 0):
@@ -114,11 +114,6 @@ def windows(frames: Iterable[Frames], num_frames: int, fps: float) -> Iterator[F
         yield clip
         yield clip[length // 2 : length // 2 + 1]
         start += length
-
-
-def nearest_bucket(height: int, width: int) -> VideoShape:
-    """The model's own size whose proportions are most like those of ``height`` x ``width``."""
-    return min(NATIVE_BUCKETS, key=lambda shape: abs(math.log(shape.width / shape.height * height / width)))
 
 
 def _examples(

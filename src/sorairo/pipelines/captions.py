@@ -25,7 +25,7 @@ from sorairo.media import Frames, fitted, read_video
 from sorairo.models.vocabulary import Vocabulary, WritingStyle, sentences, style_number
 from sorairo.pipelines.cards import weight_roots
 from sorairo.pipelines.language_model import Answer, LanguageModel
-from sorairo.shapes import NATIVE_BUCKETS, VideoShape
+from sorairo.shapes import nearest_bucket
 
 if TYPE_CHECKING:
     import torch
@@ -202,11 +202,6 @@ def as_trained(frames: Frames) -> Tensor:
     picked = np.linspace(0, len(frames) - 1, bucket.num_frames).round().astype(int)
     shown = np.stack([fitted(frames[number], bucket.width, bucket.height) for number in picked])
     return torch.from_numpy(shown).permute(3, 0, 1, 2)[None].float() / 127.5 - 1
-
-
-def nearest_bucket(width: int, height: int) -> VideoShape:
-    """The native size whose shape is most like ``width`` x ``height``."""
-    return min(NATIVE_BUCKETS, key=lambda bucket: abs(np.log(bucket.width / bucket.height * height / width)))
 
 
 def pictures_of(frames: Frames) -> list[Frames]:
