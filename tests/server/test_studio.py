@@ -372,7 +372,7 @@ def test_a_clip_is_named_put_away_found_downloaded_and_deleted(clip: Page, first
     clip.get_by_role("link", name="Sunday").click()
     clip.once("dialog", lambda dialog: dialog.accept())
     clip.get_by_role("button", name="Delete").click()
-    expect(clip.get_by_role("link", name="Favourites")).to_be_visible()
+    expect(clip.get_by_role("heading", name="What shall happen?")).to_be_visible()  # the page it leads back to
     assert clip.request.get(f"/v1/videos/{first}").status == 404
 
 

@@ -147,11 +147,9 @@ class Composer:
             if "size" in given:
                 settings["width"], settings["height"] = parse_size(given["size"])
             if "scenes" in given:
-                settings["scenes"] = tuple(load(Scene, scene, "scenes") for scene in given["scenes"])
+                settings["scenes"] = _scenes(given["scenes"])
         except ValueError as error:
             raise wrong_value(error) from None
-        except TypeError:
-            raise ApiError(400, 'scenes holds objects such as {"start": 2, "prompt": "…"}.', "scenes") from None
         return settings
 
     def _model(self, name: Any) -> str:
@@ -203,6 +201,12 @@ class Composer:
 def _id_of(value: Any) -> str:
     what = (value.get("id") or value.get("file_id")) if isinstance(value, dict) else None
     return what if isinstance(what, str) else ""
+
+
+def _scenes(value: Any) -> tuple[Scene, ...]:
+    if not isinstance(value, list) or not all(isinstance(scene, dict) for scene in value):
+        raise ApiError(400, 'scenes holds a list of {"start": 2, "prompt": "…"}.', "scenes", "invalid_type")
+    return tuple(load(Scene, scene, "scenes") for scene in value)
 
 
 def _pictures(given: Fields, tool: Tool) -> list[tuple[Any, str, float]]:
