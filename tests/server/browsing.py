@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -39,14 +41,26 @@ def pressed(page: Page, tool: str) -> Locator:
     return form
 
 
+@contextmanager
+def answered(page: Page, method: str, address: str) -> Iterator[Any]:
+    """Ends when the server has answered, and well, what is done inside; the page alone may look as it did before."""
+    with page.expect_response(lambda it: it.request.method == method and it.url.endswith(address)) as answer:
+        yield answer
+    assert answer.value.ok, answer.value.text()
+
+
 def send(page: Page, form: Locator, route: str) -> dict[str, Any]:
-    """Presses Make, and gives what was sent; what the page said it would cost is what it costs."""
+    """Presses Make, and gives what was sent, once the page has done with it: it goes to the new clip, but from the
+    composer. What the page said it would cost is what it costs."""
     price = form.locator(".price strong").inner_text()
-    address = f"/v1/videos{route}"
-    with page.expect_response(lambda it: it.request.method == "POST" and it.url.endswith(address)) as answer:
+    stays = "composer" in (form.get_attribute("class") or "")
+    with answered(page, "POST", f"/v1/videos{route}") as answer:
         form.get_by_role("button", name="Make", exact=True).click()
     video = answer.value.json()
-    assert answer.value.ok, video
+    if stays:
+        form.get_by_role("button", name="Asking…").wait_for(state="detached")
+    else:
+        page.wait_for_url(f"**/#/video/{video['id']}")
     assert price.split()[0] == str(video["credits"])
     made.append(video["id"])
     sent: dict[str, Any] = answer.value.request.post_data_json
