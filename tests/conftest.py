@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 from jaxtyping import install_import_hook
 
 CHECKED_MODELS = [f"sorairo.models.{name}" for name in ("attention", "dit", "rotary", "text_encoder")]
@@ -26,6 +27,11 @@ TINY = ModelConfig(
     video_vae=VideoVAEConfig(4, (8, 16, 16), (8, 16, 16), encoder_blocks=1, decoder_blocks=1),
     dit=DiTConfig(depth=2, patch=2, latent_channels=4),
 )
+
+
+# The same examples everywhere, however slow the machine: a change is judged by what it changes.
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.load_profile("same")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -61,7 +61,7 @@ def test_a_small_odd_shape_needs_no_upscaler() -> None:
     assert SizePlan.of(100, 60) == SizePlan(100, 60, 160, 96, 1)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(EVEN, EVEN)
 def test_every_plan_holds_together(width: int, height: int) -> None:
     if width * height > MOST_PIXELS:
@@ -80,7 +80,7 @@ def test_every_plan_holds_together(width: int, height: int) -> None:
     assert left == pytest.approx(0) or top == pytest.approx(0), "as much is kept as the shape allows"
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(EVEN, EVEN)
 def test_turning_the_size_turns_the_plan(width: int, height: int) -> None:
     if width * height > 1920 * 1080:
@@ -90,7 +90,7 @@ def test_turning_the_size_turns_the_plan(width: int, height: int) -> None:
     assert plan.native_width * plan.native_height == turned.native_width * turned.native_height
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(EVEN.filter(lambda side: side >= 400), EVEN.filter(lambda side: side >= 400))
 def test_little_is_cut_away(width: int, height: int) -> None:
     if width * height <= MOST_PIXELS and 0.5 < width / height < 2:

@@ -31,11 +31,16 @@ _FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 
 
 def check_names(given: Fields, *known: str) -> None:
-    """Raises ApiError 400 with the nearest name for a field that is none of the known."""
-    for name in given:
+    """Drops the fields that are null, which are as good as not there.
+
+    Raises ApiError 400 with the nearest name for a field that is none of the known.
+    """
+    for name in [*given]:
         if name not in known:
             message = f"Unknown field {name[:80]!r}; the nearest is {nearest_name(name, [*known])!r}."
             raise ApiError(400, message, name[:80], "unknown_parameter")
+        if given[name] is None:
+            del given[name]
 
 
 def body(required: tuple[str, ...], *others: str, without: str = "") -> dict[str, Any]:
@@ -86,7 +91,7 @@ async def read_fields(request: Request) -> Fields:
         raise ApiError(400, "The body is not JSON.", None, "invalid_json") from None
     if not isinstance(body, dict):
         raise ApiError(400, "The body must be a JSON object.", None, "invalid_json")
-    return {key: value for key, value in body.items() if value is not None}
+    return body
 
 
 async def _read_form(request: Request) -> Fields:
