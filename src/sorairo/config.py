@@ -53,11 +53,17 @@ class DiTConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """What a model bundle is made of."""
+    """What a model bundle is made of, and how it is sampled where a request does not say.
+
+    ``distilled``: only in these steps, guided by this much already, without a negative prompt.
+    """
 
     name: str = "sorairo-base"
     video_vae: VideoVAEConfig = field(default_factory=VideoVAEConfig)
     dit: DiTConfig = field(default_factory=DiTConfig)
+    num_inference_steps: int = 30
+    guidance_scale: float = 2.5
+    distilled: bool = False
 
 
 def nearest_name(name: str, known: list[str]) -> str:

@@ -53,22 +53,26 @@ def test_guided_sampling_of_two_points_overshoots_by_the_scale() -> None:
     torch.testing.assert_close(end, 2 * clips[0] - clips[1], atol=1e-5, rtol=1e-5)
 
 
-def test_the_negative_half_does_not_see_what_is_known() -> None:
-    """Known places get this noise at the highest level; the prompts' half and noisy places stay as they are."""
-    levels = torch.zeros(2, 2, 2, 2)
-    levels[0, 1], levels[1, :, 0] = 0.5, 0.25
-    noise, seen = torch.ones(2, 3, 2, 2, 2), []
+def test_the_negative_half_does_not_see_several_known_frames() -> None:
+    """They get this noise at the highest level, and the scale is its root; one known frame, and every noisy place and
+    the prompts' half, stay as they are."""
+    prompt, negative, latents, noise = torch.randn(4, 2, 3, 3, 2, 2)
+    levels = torch.zeros(2, 3, 2, 2)
+    levels[0, 2], levels[1, 1:] = 0.5, 0.25
+    seen: list[Tensor] = []
 
     def velocity(latents: Tensor, noise_map: Tensor) -> Tensor:
-        seen.extend([latents.chunk(2), noise_map.chunk(2)])
-        return torch.cat([PROMPT, NEGATIVE])
+        seen.extend([*latents.chunk(2), *noise_map.chunk(2)])
+        return torch.cat([prompt, negative])
 
-    classifier_free(velocity, 2.0, noise=noise)(LATENTS, levels)
-    (latents, unseen), (kept, unseen_map) = seen
-    assert torch.equal(latents, LATENTS)
+    guided = classifier_free(velocity, 4.0, noise=noise)(latents, levels)
+    shown, unseen, kept, unseen_map = seen
+    assert torch.equal(shown, latents)
     assert torch.equal(kept, levels)
-    assert torch.equal(unseen_map, torch.tensor([0.5, 0.25]).view(2, 1, 1, 1).expand(2, 2, 2, 2))
-    known = (levels == 0)[:, None].expand_as(LATENTS)
-    torch.testing.assert_close(unseen, torch.where(known, torch.lerp(LATENTS, noise, unseen_map[:, None]), LATENTS))
-    classifier_free(velocity, 2.0, noise=noise)(LATENTS, torch.full((2, 2, 2, 2), 0.5))
-    assert torch.equal(seen[2][1], LATENTS)
+    assert torch.equal(unseen_map[0], torch.full((3, 2, 2), 0.5))
+    torch.testing.assert_close(unseen[0, :, :2], torch.lerp(latents, noise, 0.5)[0, :, :2])
+    assert torch.equal(unseen[0, :, 2], latents[0, :, 2])
+    assert torch.equal(unseen_map[1], levels[1])
+    assert torch.equal(unseen[1], latents[1])
+    scales = torch.tensor([2.0, 4.0]).view(2, 1, 1, 1, 1)
+    torch.testing.assert_close(guided, negative + scales * (prompt - negative))

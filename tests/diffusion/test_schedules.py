@@ -12,11 +12,16 @@ from hypothesis import strategies as st
 
 from sorairo.diffusion.schedules import (
     BASE_POSITIONS,
+    INSIDE_SHARE,
     MAX_SHIFT,
+    phase_borders,
+    phase_ends,
+    phase_levels,
     sampling_levels,
     shift_levels,
     timestep_shift,
     training_levels,
+    training_phase_levels,
 )
 from sorairo.shapes import LatentShape, VideoShape
 
@@ -96,3 +101,22 @@ def test_training_levels_follow_their_generator_and_stay_inside() -> None:
     assert torch.equal(first, training_levels((1000, 2), 3.0, torch.Generator().manual_seed(5)))
     assert first.min() > 0
     assert first.max() < 1
+
+
+def test_phases_are_the_same_borders_from_wherever_a_clip_starts() -> None:
+    torch.testing.assert_close(phase_borders(4), torch.tensor([1, 0.9, 0.75, 0.5, 0]))
+    assert torch.equal(phase_levels(4), phase_borders(4))
+    torch.testing.assert_close(0.8 * phase_levels(4, 0.8), torch.tensor([0.8, 0.75, 0.5, 0]))
+    assert torch.equal(
+        phase_levels(4, float(phase_borders(4)[2])), torch.cat([torch.ones(1), phase_borders(4)[3:] / 0.75])
+    )
+    ends = phase_ends(4, torch.tensor([[1, 0.95, 0.9], [0.6, 0.5, 0]]))
+    torch.testing.assert_close(ends, torch.tensor([[0.9, 0.9, 0.75], [0.5, 0, 0]]))
+
+
+def test_levels_of_distillation_are_mostly_borders_and_as_many_in_every_phase() -> None:
+    levels = training_phase_levels(4000, 4, torch.Generator().manual_seed(0))
+    on_border = (levels[:, None] == phase_borders(4)[:-1]).any(1)
+    assert on_border.float().mean().item() == pytest.approx(1 - INSIDE_SHARE, abs=0.03)
+    _, counts = phase_ends(4, levels).unique(return_counts=True)
+    assert counts.tolist() == pytest.approx([1000] * 4, rel=0.1)

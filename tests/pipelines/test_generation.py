@@ -100,16 +100,23 @@ def test_prompt_negative_prompt_and_guidance_all_matter(bundle: ModelBundle) -> 
 
 def test_guidance_of_one_is_the_prompt_alone(bundle: ModelBundle) -> None:
     noise, level = torch.randn(1, 4, 5, 2, 4), torch.full((1, 5, 2, 4), 0.5)
-    alone = guided_velocity([replace(REQUEST, guidance_scale=1)], bundle, WHOLE)
-    almost = guided_velocity([replace(REQUEST, guidance_scale=1 + 1e-6)], bundle, WHOLE)
+    alone = guided_velocity([REQUEST], bundle, WHOLE, 1)
+    almost = guided_velocity([REQUEST], bundle, WHOLE, 1 + 1e-6)
     torch.testing.assert_close(alone(noise, level), almost(noise, level), atol=1e-4, rtol=1e-4)
 
 
-def test_beside_known_frames_guidance_is_the_square_root(bundle: ModelBundle) -> None:
-    noise, level = torch.randn(1, 4, 5, 2, 4), torch.full((1, 5, 2, 4), 0.5)  # nothing is known: only the scale differs
-    nine = guided_velocity([replace(REQUEST, guidance_scale=9.0)], bundle, WHOLE, torch.randn_like(noise))
-    three = guided_velocity([replace(REQUEST, guidance_scale=3.0)], bundle, WHOLE)
-    torch.testing.assert_close(nine(noise, level), three(noise, level))
+def test_a_distilled_model_jumps_from_border_to_border(bundle: ModelBundle) -> None:
+    """One call for each of its phases, the prompt's alone; its last jump goes where the model points."""
+    distilled = replace(bundle, config=replace(bundle.config, distilled=True, num_inference_steps=4))
+    seen: list[tuple[int, float]] = []
+    hook = bundle.dit.register_forward_pre_hook(lambda dit, given: seen.append((len(given[0]), float(given[1].max()))))
+    plain = replace(REQUEST, num_inference_steps=None, guidance_scale=None)
+    with hook:
+        latents = sampled(distilled, plain)
+    assert seen == [(1, pytest.approx(level)) for level in (1, 0.9, 0.75, 0.5)]
+    assert not torch.allclose(latents, sampled(bundle, replace(plain, num_inference_steps=4)))
+    with pytest.raises(ValueError, match="tiny is distilled and knows only 4"):
+        sampled(distilled, replace(plain, num_inference_steps=5))
 
 
 def test_decoding_in_chunks_is_decoding(bundle: ModelBundle) -> None:

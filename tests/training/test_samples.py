@@ -17,7 +17,7 @@ from sorairo.training.samples import FRAMES_PER_STRIP, SampleStrip
 
 def test_a_strip_shows_every_prompt_and_is_the_same_again(recipe: Recipe, reference: Path, tmp_path: Path) -> None:
     vae, encoder, shape = load_autoencoder(recipe, reference), TextEncoder(), recipe.data.shape(0)
-    strip = SampleStrip(tmp_path / "samples", ("a red ball", "a cube"), recipe.model.dit, vae, encoder, shape)
+    strip = SampleStrip(tmp_path / "samples", ("a red ball", "a cube"), recipe.model, vae, encoder, shape)
     weights = DiT(recipe.model.dit).state_dict()
     picture = strip.draw(weights, 7)
     assert picture.shape == (2 * shape.height, FRAMES_PER_STRIP * shape.width, 3)

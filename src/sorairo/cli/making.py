@@ -23,10 +23,10 @@ MAKING: list[click.Command] = []
 
 SETTINGS = [
     click.option("--seed", type=int, default=DEFAULTS["seed"], show_default=True, help="Same seed, same result."),
-    click.option("--steps", "num_inference_steps", type=int, default=DEFAULTS["num_inference_steps"],
-                 show_default=True, help="Sampling steps: more is slower and finer."),
-    click.option("--guidance", "guidance_scale", type=float, default=DEFAULTS["guidance_scale"], show_default=True,
-                 help="How closely to follow the prompt."),
+    click.option("--steps", "num_inference_steps", type=int,
+                 help="Sampling steps: more is slower and finer.  [default: the model's own]"),
+    click.option("--guidance", "guidance_scale", type=float,
+                 help="How closely to follow the prompt.  [default: the model's own]"),
     click.option("--negative", "negative_prompt", default="", help="What should not be there."),
     click.option("--model", default=DEFAULTS["model"], show_default=True, help="Name, or folder of a model."),
     click.option("--mark/--no-mark", "visible_mark", default=True, show_default=True,

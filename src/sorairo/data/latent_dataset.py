@@ -73,7 +73,7 @@ class LatentDataset:
 
     def __init__(self, shards: Iterable[Path], empty_prompt: Float[Tensor, "l d"], config: DrawConfig, seed: int):
         self.config, self.seed = config, seed
-        self._empty_prompt = empty_prompt
+        self.empty_prompt = empty_prompt
         self._buckets: dict[tuple[int, ...], _Bucket] = {}
         for shard in shards:
             self._read(shard)
@@ -101,7 +101,7 @@ class LatentDataset:
 
     def _caption(self, captions: list[Tensor], rng: np.random.Generator) -> Tensor:
         if rng.random() < self.config.caption_dropout:
-            return self._empty_prompt
+            return self.empty_prompt
         return captions[int(rng.integers(len(captions)))]
 
     def _read(self, shard: Path) -> None:

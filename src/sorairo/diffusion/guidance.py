@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+from jaxtyping import Bool
+from torch import Tensor
 
 from sorairo.diffusion.flow import Latents, NoiseMap, interpolate
 
@@ -18,19 +20,22 @@ def classifier_free(
 
     ``velocity`` is called once on a doubled batch, [prompts, negative prompts], and must hold the texts in that order.
     ``rescale`` in [0, 1] draws each clip's spread back to that of v_prompt, against over-saturation: Lin et al. 2024
-    (arXiv 2305.08891), eq. 15 and 16. With ``noise`` the negative half does not see what is known either: it is as
-    noisy there as the noisiest place. So what is made goes on with what is known, not only with the prompt: history
-    guidance, Song et al. 2025 (arXiv 2502.06764).
+    (arXiv 2305.08891), eq. 15 and 16. With ``noise`` the negative half does not see what is known either, where that
+    is `several_known` frames: it is as noisy there as the noisiest place. So what is made goes on with what is known,
+    not only with the prompt: history guidance, Song et al. 2025 (arXiv 2502.06764). As much on both roads would add
+    up, and contrast grow from window to window of a long clip: the scale is its root there.
     """
 
     def guided(latents: Latents, noise_map: NoiseMap) -> Latents:
-        unseen, unseen_map = latents, noise_map
+        unseen, unseen_map, scale = latents, noise_map, torch.full((len(latents), 1, 1, 1, 1), float(guidance_scale))
         if noise is not None:
-            hidden = (noise_map == 0) * noise_map.amax((1, 2, 3), keepdim=True)
+            several = several_known(noise_map)[:, None, None, None]
+            hidden = several * (noise_map == 0) * noise_map.amax((1, 2, 3), keepdim=True)
             unseen, unseen_map = interpolate(latents, noise, hidden), noise_map + hidden
+            scale = torch.where(several.unsqueeze(1).cpu(), scale.sqrt(), scale)
         doubled = velocity(torch.cat([latents, unseen]), torch.cat([noise_map, unseen_map]))
         prompt, negative = doubled.chunk(2)
-        result = torch.lerp(negative, prompt, guidance_scale)
+        result = torch.lerp(negative, prompt, scale.to(prompt))
         if not rescale:
             return result
         axes = tuple(range(1, result.ndim))
@@ -38,3 +43,8 @@ def classifier_free(
         return result * (1 + rescale * (spread - 1))
 
     return guided
+
+
+def several_known(noise_map: NoiseMap) -> Bool[Tensor, " b"]:
+    """Of which clips more than one frame is known. One says what is there; several already say what happens."""
+    return (noise_map.amax((2, 3)) == 0).sum(1) > 1

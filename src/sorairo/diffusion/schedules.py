@@ -19,6 +19,11 @@ from sorairo.shapes import LatentShape
 # One picture of 160x96 (60 positions) is not shifted; a clip of four seconds (540) then has shift 3, SD3's best value.
 BASE_POSITIONS = 60
 MAX_SHIFT = 12.0
+# Of distilled models: that of four seconds of 160x96; how near a border counts as on it; how often a jump is learnt
+# from inside a phase, where only tools start that keep some of a source.
+PHASE_SHIFT = 3.0
+LEVEL_TOLERANCE = 1e-4
+INSIDE_SHARE = 0.25
 
 LevelT = TypeVar("LevelT", float, Tensor)
 
@@ -38,6 +43,38 @@ def sampling_levels(num_steps: int, shift: float = 1.0) -> Float[Tensor, " steps
     if num_steps < 1:
         raise ValueError(f"num_inference_steps is {num_steps}; it must be at least 1")
     return shift_levels(torch.linspace(1, 0, num_steps + 1, dtype=torch.float64), shift).float()
+
+
+def phase_borders(num_phases: int) -> Float[Tensor, " phases_and_one"]:
+    """The levels, from 1 down to 0, between which a distilled model jumps: the same whatever the clip's size."""
+    return sampling_levels(num_phases, PHASE_SHIFT)
+
+
+def phase_levels(num_phases: int, highest: float = 1.0) -> Float[Tensor, " levels"]:
+    """Levels from 1 down to 0, as samplers want them, that visit the borders where a clip is at most ``highest`` noisy.
+
+    A distilled model has learnt to jump to the next border from anywhere above it, so a start between two borders
+    costs no more jumps: multistep consistency, Heek et al. 2024 (arXiv 2403.06807).
+    """
+    borders = phase_borders(num_phases)
+    below = borders[borders < highest - LEVEL_TOLERANCE]
+    return torch.cat([torch.ones(1), below / highest])
+
+
+def phase_ends(num_phases: int, levels: Tensor) -> Tensor:
+    """The border that a jump from each of ``levels`` lands on: the highest one below it; of 0, 0."""
+    borders = phase_borders(num_phases).to(levels.device)
+    return torch.where(borders < levels[..., None] - LEVEL_TOLERANCE, borders, 0.0).amax(-1)
+
+
+def training_phase_levels(size: int, num_phases: int, generator: torch.Generator) -> Float[Tensor, " size"]:
+    """Levels at which a model is distilled: in every phase alike, mostly its start, else anywhere inside."""
+    borders = phase_borders(num_phases).to(generator.device)
+    phase = torch.randint(num_phases, (size,), generator=generator, device=generator.device)
+    between = torch.rand(size, generator=generator, device=generator.device)
+    inside = torch.rand(size, generator=generator, device=generator.device) < INSIDE_SHARE
+    start, end = borders[phase], borders[phase + 1]
+    return torch.where(inside, torch.lerp(start, end, 0.95 * between), start)
 
 
 def training_levels(

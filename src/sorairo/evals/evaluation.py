@@ -34,6 +34,7 @@ from sorairo.pipelines.generation import decoded_frames
 from sorairo.pipelines.progress import StageClock, silent
 from sorairo.pipelines.request import VideoRequest
 from sorairo.pipelines.sampling import sample
+from sorairo.pipelines.sampling_plan import SamplingPlan
 from sorairo.provenance import Manifest, open_authority, sign
 from sorairo.sight.observation import Observation
 from sorairo.world import render
@@ -99,6 +100,7 @@ def run_evaluation(
     """
     cases = held_out_cases(num_prompts) if num_prompts is not None else bench_cases(quick, fresh)
     bundle = model if isinstance(model, ModelBundle) else load_bundle(str(model))
+    plan = SamplingPlan.of(like, bundle.config)
     detector, seconds = load_detector(), dict[str, float]()
     (output / CLIPS).mkdir(parents=True, exist_ok=True)
     frames = list(_timed("real", (render(case.clip)[0] for case in cases), len(cases), seconds, progress))
@@ -119,8 +121,8 @@ def run_evaluation(
         detector_sha256=file_sha256(detector_file()),
         num_prompts=len(cases),
         size=f"{like.width}x{like.height}, {like.num_frames} frames",
-        num_inference_steps=like.num_inference_steps,
-        guidance_scale=like.guidance_scale,
+        num_inference_steps=plan.num_steps,
+        guidance_scale=plan.guidance_scale,
         seed=like.seed,
         seconds={stage: round(spent, 1) for stage, spent in seconds.items()},
     )

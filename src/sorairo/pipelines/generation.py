@@ -39,6 +39,7 @@ from sorairo.pipelines.preview import to_pixels
 from sorairo.pipelines.progress import Advance, OnProgress, StageClock, silent
 from sorairo.pipelines.request import Curve, Scene, VideoRequest
 from sorairo.pipelines.sampling import SAMPLER, GenerationError, sample
+from sorairo.pipelines.sampling_plan import SamplingPlan
 from sorairo.pipelines.timeline import open_timeline
 from sorairo.provenance import ClipStore, KnownClip, Manifest, home_folder, open_authority, sign
 from sorairo.provenance.fingerprint import fingerprint
@@ -115,8 +116,9 @@ class Generation:
         self.clock = StageClock(on_progress)
         with self.clock.stage("loading"):
             self.bundle = bundle or load_bundle(request.model)
+            plan = SamplingPlan.of(request, self.bundle.config)
             # Not the path it came from: that is nobody's business.
-            request = replace(request, model=self.bundle.name)
+            request = replace(request, model=self.bundle.name, **plan.told)
             told = notices(request, self.bundle.card)
             self.upscaler = load_upscaler(device=self.bundle.device) if request.plan.scale > 1 else None
             self.interpolator = None

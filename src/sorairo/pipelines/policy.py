@@ -147,7 +147,8 @@ def texts_of(request: VideoRequest) -> dict[str, str]:
 
     And what the user wrote before it was told in full.
     """
-    negative = {"negative_prompt": request.negative_prompt} if request.guidance_scale < 1 else {}
+    scale = 1.0 if request.guidance_scale is None else request.guidance_scale
+    negative = {"negative_prompt": request.negative_prompt} if scale < 1 else {}
     scenes = {f"scenes[{n}]": scene.prompt for n, scene in enumerate(request.scenes)}
     own = {"user_prompt": request.user_prompt} if request.user_prompt else {}
     return {"prompt": request.prompt} | own | negative | scenes

@@ -82,6 +82,7 @@ class VideoRequest:
 
     ``mask``: white is made, black stays as in ``source``. ``wrap``: after the last frame comes the first again.
     ``visible_mark``: whether the sign of this software wanders through the corners (docs/provenance.md).
+    ``num_inference_steps``, ``guidance_scale``: None leaves them to the model.
     ``consent``: what the user states of the people in pictures that are used.
     ``user_prompt``: what the user wrote, where ``prompt`` is that told in full; nothing is made of it.
     Times are seconds on the timeline. An empty prompt leaves the model free, where there are known frames.
@@ -97,8 +98,8 @@ class VideoRequest:
     seconds: float = 4.0
     fps: int = NATIVE_FPS
     seed: int = 0
-    num_inference_steps: int = 30
-    guidance_scale: float = 2.5
+    num_inference_steps: int | None = None
+    guidance_scale: float | None = None
     model: str = "sorairo-base"
     scenes: tuple[Scene, ...] = ()
     anchors: tuple[Anchor, ...] = ()
@@ -119,8 +120,10 @@ class VideoRequest:
         _check_seconds(self.seconds)
         _check_range("fps", self.fps, NATIVE_FPS, MAX_FPS)
         _check_range("seed", self.seed, 0, MAX_SEED)
-        _check_range("num_inference_steps", self.num_inference_steps, 1, MAX_STEPS)
-        _check_range("guidance_scale", self.guidance_scale, 0, MAX_GUIDANCE)
+        if self.num_inference_steps is not None:
+            _check_range("num_inference_steps", self.num_inference_steps, 1, MAX_STEPS)
+        if self.guidance_scale is not None:
+            _check_range("guidance_scale", self.guidance_scale, 0, MAX_GUIDANCE)
         _check_scenes(self.scenes, self.seconds)
         _check_anchors(self.anchors, self.seconds)
         if self.source:

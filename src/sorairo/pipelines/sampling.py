@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -15,13 +14,14 @@ from torch import Tensor
 
 from sorairo.checkpoint import load_tensors, save_tensors
 from sorairo.diffusion.flow import interpolate
-from sorairo.diffusion.guidance import Velocity, classifier_free
+from sorairo.diffusion.guidance import Velocity, classifier_free, several_known
 from sorairo.diffusion.samplers import SAMPLERS, Step, initial_noise
-from sorairo.diffusion.schedules import sampling_levels, timestep_shift
+from sorairo.diffusion.schedules import phase_levels, sampling_levels, timestep_shift
 from sorairo.diffusion.windows import plan_windows
 from sorairo.pipelines.bundle import ModelBundle
 from sorairo.pipelines.progress import Advance, StageClock
 from sorairo.pipelines.request import VideoRequest
+from sorairo.pipelines.sampling_plan import SamplingPlan
 from sorairo.pipelines.timeline import CONTEXT, Timeline, open_timeline
 from sorairo.shapes import NATIVE_BUCKETS, NATIVE_FPS, LatentShape
 
@@ -62,8 +62,9 @@ def sample(
     with clock.stage("text"):  # and pictures
         latents = timeline.latents(bundle.video_vae).repeat(len(requests), 1, 1, 1, 1)
         start_map = timeline.start_map(bundle.config.dit.patch)
+    plan = SamplingPlan.of(first, bundle.config)
     windows = plan_windows((start_map.amax(dim=(0, 2, 3)) == 0).tolist(), WINDOW, CONTEXT)
-    steps, finished = first.num_inference_steps, 0
+    steps, finished = plan.num_steps, 0
     if unfinished:
         with suppress(ValueError):
             kept, told = load_tensors(unfinished)
@@ -71,8 +72,10 @@ def sample(
     with clock.stage("sampling", max(1, steps * len(windows))) as advance:
         for number, window in enumerate(windows):
             if number >= finished:
-                on_step = partial(_watch, advance, number * steps, bundle, first)
-                latents[:, :, window] = _follow(requests, bundle, latents[:, :, window], start_map, window, on_step)
+                on_step = partial(_watch, advance, number * steps, bundle, plan)
+                latents[:, :, window] = _follow(
+                    requests, bundle, plan, latents[:, :, window], start_map, window, on_step
+                )
                 if unfinished:
                     save_tensors(unfinished, {"latents": latents}, {"windows": number + 1})
             start_map[:, window] = 0
@@ -83,36 +86,37 @@ def sample(
 def _follow(
     requests: Sequence[VideoRequest],
     bundle: ModelBundle,
+    plan: SamplingPlan,
     known: Tensor,
     start_map: Tensor,
     window: slice,
     on_step: partial[None],
 ) -> Tensor:
     """One window from its starting map to clean latents."""
-    shape, first = LatentShape(*known.shape[2:]), requests[0]
+    shape = LatentShape(*known.shape[2:])
     start_map = start_map[:, window].expand(len(requests), -1, -1, -1)
     noise = initial_noise([r.seed for r in requests], shape, known.shape[1], frame_offset=window.start)
     noisy = interpolate(known, noise, start_map)
-    levels = sampling_levels(first.num_inference_steps, timestep_shift(shape))
-    noisy, start_map = noisy.to(bundle.device), start_map.to(bundle.device)
-    # One known frame says what is there, the prompt what happens; several already say what happens.
-    several_known = int((start_map.amax((0, 2, 3)) == 0).sum()) > 1
-    velocity = guided_velocity(requests, bundle, window, noise.to(bundle.device) if several_known else None)
-    result: Tensor = SAMPLERS[SAMPLER](velocity, noisy, start_map, levels, on_step).cpu()
+    noisy, start_map, noise = (tensor.to(bundle.device) for tensor in (noisy, start_map, noise))
+    scale = 1.0 if plan.distilled else plan.guidance_scale
+    other = noise if bool(several_known(start_map).any()) else None
+    velocity = guided_velocity(requests, bundle, window, scale, other)
+    if plan.distilled:  # from one border of its phases to the next
+        sampler, levels = "euler", phase_levels(plan.num_steps, float(start_map.max()))
+    else:
+        sampler, levels = SAMPLER, sampling_levels(plan.num_steps, timestep_shift(shape))
+    result: Tensor = SAMPLERS[sampler](velocity, noisy, start_map, levels, on_step).cpu()
     return result
 
 
 def guided_velocity(
-    requests: Sequence[VideoRequest], bundle: ModelBundle, window: slice, noise: Tensor | None = None
+    requests: Sequence[VideoRequest], bundle: ModelBundle, window: slice, scale: float, noise: Tensor | None = None
 ) -> Velocity:
     """The transformer with a window's texts read once, steered away from the negative prompts.
 
     With ``noise`` also away from what would be without the known places. At scale 1, and where a prompt is its own
     negative prompt and nothing is known, not steered: half the work.
     """
-    first, scale = requests[0], requests[0].guidance_scale
-    if noise is not None:  # as much on both roads adds up: contrast grew from window to window (docs/log.md)
-        scale = math.sqrt(scale)
     texts, active = _scenes(requests, window)
     if scale == 1 or (noise is None and texts == [[r.negative_prompt] * len(texts[0]) for r in requests]):
         scale = 1
@@ -121,7 +125,7 @@ def guided_velocity(
     states, mask = bundle.text_encoder([text for row in texts for text in row])
     states = rearrange(states, "(r p) l d -> r (p l) d", r=len(texts))
     mask = rearrange(mask, "(r p) l -> r 1 (p l)", r=len(texts))
-    if len(first.scenes):
+    if requests[0].scenes:
         mask = mask & active.repeat_interleave(mask.shape[-1] // active.shape[-1], -1).to(mask.device)
     memory = bundle.dit.text_memory(states, mask)
 
@@ -143,12 +147,12 @@ def _scenes(requests: Sequence[VideoRequest], window: slice) -> tuple[list[list[
     return [[row[index] for index in seen] for row in texts], (current[:, None] == torch.tensor(seen))[None]
 
 
-def _watch(advance: Advance, done: int, bundle: ModelBundle, request: VideoRequest, step: Step) -> None:
+def _watch(advance: Advance, done: int, bundle: ModelBundle, plan: SamplingPlan, step: Step) -> None:
     """Reports a step; stops when numbers have run away, which no later step mends."""
     if not bool(torch.isfinite(step.latents).all()):
         raise GenerationError(
             f"sampling went out of bounds at step {step.number} of {step.num_steps}; try a lower guidance_scale "
-            f"(it is {request.guidance_scale:g}) or more steps"
+            f"(it is {plan.guidance_scale:g}) or more steps"
         )
     look = partial(bundle.preview, step.clean_estimate) if bundle.preview else None
     advance(done + step.number, look)

@@ -18,7 +18,9 @@ from starlette.datastructures import UploadFile
 
 from sorairo.config import load, nearest_name
 from sorairo.pipelines import tools
+from sorairo.pipelines.cards import find_model, load_config
 from sorairo.pipelines.request import Anchor, Material, Scene, VideoRequest
+from sorairo.pipelines.sampling_plan import SamplingPlan
 from sorairo.server.access import Service
 from sorairo.server.errors import ApiError, wrong_value
 from sorairo.server.fields import Fields, check_names
@@ -129,7 +131,9 @@ class Composer:
     def _built(self, builder: Any, arguments: dict[str, Any]) -> VideoRequest:
         try:
             request = builder(**arguments).with_materials(self._stored)
-            return VideoRequest.from_json(request.to_json())  # checks every type
+            request = VideoRequest.from_json(request.to_json())  # checks every type
+            SamplingPlan.of(request, load_config(find_model(request.model)))
+            return request
         except ValueError as error:
             raise wrong_value(ValueError(str(error).replace(f"{self.folder}/", ""))) from None
         except (TypeError, AttributeError, KeyError):  # a list where a number belongs, or the like

@@ -17,11 +17,12 @@ from torch import Tensor
 from sorairo.checkpoint import load_into, save_tensors
 from sorairo.config import DiTConfig
 from sorairo.data.latent_dataset import Batch, LatentDataset
-from sorairo.diffusion.flow import NoiseMap, flow_loss, interpolate, squared_error, velocity_target
+from sorairo.diffusion.flow import Latents, NoiseMap, flow_loss, interpolate, squared_error, velocity_target
 from sorairo.diffusion.training_maps import draw_training_map
 from sorairo.models.dit import DiT, Text, with_patch
 from sorairo.models.precision import autocast, fast_bfloat16
 from sorairo.pipelines.cards import DIT_FILE, find_model, load_config
+from sorairo.shapes import LatentShape
 from sorairo.training import parallel
 from sorairo.training.journal import Journal, Noted, matmul_ceiling
 from sorairo.training.optimizers import MovingAverage, Optimizers
@@ -106,8 +107,15 @@ class DiTTrainer:
             tokens, least = self.recipe.dit.draw.tokens_per_batch, self.workers.number * batch.shape.num_tokens(patch=1)
             raise ValueError(f"tokens_per_batch is {tokens}; {self.workers.number} processes need at least {least}")
         generator = torch.Generator().manual_seed(seed + 1)
-        noise_map = draw_training_map(generator, len(batch.latents), batch.shape, self.recipe.model.dit.patch)
-        return Noised(batch, noise_map, seed)
+        return Noised(batch, self.draw_map(generator, len(batch.latents), batch.shape), seed)
+
+    def draw_map(self, generator: torch.Generator, number: int, shape: LatentShape) -> NoiseMap:
+        """Noise maps of ``number`` clips."""
+        return draw_training_map(generator, number, shape, self.recipe.model.dit.patch)
+
+    def target(self, clean: Latents, noise: Latents, noise_map: NoiseMap, part: Batch) -> Latents:
+        """The velocity to learn."""
+        return velocity_target(clean, noise)
 
     def losses(self, noised: Noised) -> tuple[Tensor, Tensor]:
         """Losses [b] of every clip of this process's part of the batch: as they teach, and without weights."""
@@ -119,8 +127,9 @@ class DiTTrainer:
         noise_map = noised.noise_map[own].to(device)
         with autocast(device, self.recipe.bfloat16):
             noisy, text = interpolate(clean, noise, noise_map), Text(states, mask[:, None])
+            target = self.target(clean, noise, noise_map, part)
             velocity = self.model(noisy, noise_map, text, frame_offset=part.frame_offset)
-        error = squared_error(velocity, velocity_target(clean, noise))
+        error = squared_error(velocity, target)
         weight = 1 + self.recipe.dit.object_weight * part.cover.to(device)
         return flow_loss(error, noise_map, weight), flow_loss(error.detach(), noise_map)
 
@@ -136,7 +145,11 @@ class DiTTrainer:
         numbers = {kind: self.workers.mean(losses.sum() * share), "gradient": parallel.whole(norm)}
         levels = noised.noise_map[self.workers.share].amax(dim=(1, 2, 3))
         by_level = (losses, levels) if kind == "loss" else None
-        return Noted(len(batch.latents), numbers, num_operations(self.recipe.model.dit, batch), by_level)
+        return Noted(len(batch.latents), numbers, self.operations(batch), by_level)
+
+    def operations(self, batch: Batch) -> float:
+        """Floating-point operations of a step."""
+        return num_operations(self.recipe.model.dit, batch)
 
     def _journal(self, steps: range) -> AbstractContextManager[Journal | None]:
         if not self.workers.is_first:

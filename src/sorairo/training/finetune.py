@@ -93,7 +93,7 @@ def finetune(
     dit = DiTTraining(settings.schedule(), DrawConfig(settings.tokens_per_batch), object_weight=0.0)
     recipe = Recipe(model=config, start=str(base), dit=dit, seed=settings.seed, minutes_per_sample=5.0)
     prompts = latents.captions[-SAMPLE_PROMPTS:]
-    strip = SampleStrip(run / "samples", prompts, config.dit, vae, encoder, NATIVE_BUCKETS[0])
+    strip = SampleStrip(run / "samples", prompts, config, vae, encoder, NATIVE_BUCKETS[0])
     empty, draws = encoder([""]).states[0].cpu(), (dit.draw, replace(dit.draw, caption_dropout=0.0, late_share=0.0))
     train, held = (
         LatentDataset(shards, empty, draw, settings.seed)

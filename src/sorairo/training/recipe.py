@@ -58,12 +58,14 @@ class VAETraining:
 class DiTTraining:
     """``object_weight``: how much more than empty ground a place counts that an object fills.
 
+    ``teacher_steps``: in how many steps the teacher of a distilled model goes through a phase.
     ``compile``: let torch.compile fuse the blocks; worth its minute of waiting unless a training is short.
     """
 
     schedule: Schedule = field(default_factory=lambda: Schedule(steps=20000, decay_steps=4000))
     draw: DrawConfig = field(default_factory=DrawConfig)
     object_weight: float = 4.0
+    teacher_steps: int = 4
     compile: bool = False
 
 
@@ -98,6 +100,8 @@ class Recipe:
             raise ValueError(f"model.dit.latent_channels is {used}; the autoencoder's latent_channels is {made}")
         if self.video_vae.frozen_encoder and not self.start:
             raise ValueError("video_vae.frozen_encoder is true without a start; name the model whose encoder is kept")
+        if self.model.distilled and not self.start:
+            raise ValueError("model.distilled is true without a start; name the model that is distilled")
         frames, side = self.video_vae.crop_frames, self.video_vae.crop_side
         VideoShape(frames, side, side)
         if frames > self.data.num_frames:

@@ -17,6 +17,7 @@ from sorairo.models.text_encoder import TextEncoder
 from sorairo.models.video_vae import VideoVAE
 from sorairo.pipelines.bundle import write_bundle
 from sorairo.training import parallel
+from sorairo.training.distill_loop import Distiller
 from sorairo.training.dit_loop import DiTTrainer
 from sorairo.training.journal import require_tensorboard
 from sorairo.training.recipe import Recipe, read_recipe
@@ -46,7 +47,8 @@ def train(recipe_path: Path, folder: Path) -> Path:
         workers.wait()
         vae, encoder = load_autoencoder(recipe, folder).to(workers.device), TextEncoder().to(workers.device)
         dataset = _dataset(recipe, folder, vae, encoder, workers)
-        DiTTrainer(recipe, folder, dataset, workers, _strip(recipe, folder, vae, encoder, workers)).run()
+        trainer = Distiller if recipe.model.distilled else DiTTrainer
+        trainer(recipe, folder, dataset, workers, _strip(recipe, folder, vae, encoder, workers)).run()
         return _bundle(recipe, folder, vae) if workers.is_first else folder / recipe.model.name
     finally:
         parallel.leave()
@@ -90,7 +92,7 @@ def _strip(
     if not recipe.sample_prompts or workers.number > 1:
         return None
     shape = recipe.data.shape(recipe.data.first_seed)
-    return SampleStrip(folder / "samples", recipe.sample_prompts, recipe.model.dit, vae, encoder, shape)
+    return SampleStrip(folder / "samples", recipe.sample_prompts, recipe.model, vae, encoder, shape)
 
 
 def _bundle(recipe: Recipe, folder: Path, vae: VideoVAE) -> Path:

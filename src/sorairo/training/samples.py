@@ -9,20 +9,20 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from sorairo.config import DiTConfig
-from sorairo.diffusion.guidance import classifier_free
-from sorairo.diffusion.noise_maps import full
-from sorairo.diffusion.samplers import initial_noise, multistep
-from sorairo.diffusion.schedules import sampling_levels, timestep_shift
+from sorairo.config import ModelConfig
 from sorairo.media import write_png
 from sorairo.models.dit import DiT
 from sorairo.models.precision import autocast
 from sorairo.models.text_encoder import TextEncoder
 from sorairo.models.video_vae import VideoVAE
-from sorairo.shapes import VideoShape
+from sorairo.pipelines.bundle import ModelBundle
+from sorairo.pipelines.cards import ModelCard
+from sorairo.pipelines.progress import StageClock, silent
+from sorairo.pipelines.request import VideoRequest
+from sorairo.pipelines.sampling import sample
+from sorairo.shapes import NATIVE_FPS, VideoShape
 
 NUM_STEPS = 16
-GUIDANCE_SCALE = 4.0
 FRAMES_PER_STRIP = 6
 
 
@@ -32,7 +32,7 @@ class SampleStrip:
 
     folder: Path
     prompts: tuple[str, ...]
-    config: DiTConfig
+    config: ModelConfig
     vae: VideoVAE
     encoder: TextEncoder
     shape: VideoShape
@@ -41,18 +41,19 @@ class SampleStrip:
     def draw(self, weights: dict[str, Tensor], step: int) -> Tensor:
         """Picture uint8 [h w 3] of all prompts, also written to the folder as step-N.png."""
         device = self.vae.latent_mean.device
-        model = DiT(self.config).eval().to(device)
+        model = DiT(self.config.dit).eval().to(device)
         model.load_state_dict(weights)
-        text = self.encoder([*self.prompts, *[""] * len(self.prompts)])
-        memory = model.text_memory(text.states, text.mask[:, None])
-        guided = classifier_free(lambda latents, noise_map: model(latents, noise_map, memory), GUIDANCE_SCALE)
-        latent = self.shape.latent
-        noise = initial_noise(range(len(self.prompts)), latent, self.config.latent_channels).to(device)
-        start_map = full(latent).expand(len(noise), -1, -1, -1).to(device)
-        levels = sampling_levels(NUM_STEPS, timestep_shift(latent))
+        name, card = self.config.name, ModelCard()
+        bundle = ModelBundle(name, self.config, card, "", self.vae, model, self.encoder, None, device)
+        seconds = (self.shape.num_frames - 1) / NATIVE_FPS
+        steps = None if self.config.distilled else NUM_STEPS
+        requests = [
+            VideoRequest(prompt, "", self.shape.width, self.shape.height, seconds, seed=seed, num_inference_steps=steps)
+            for seed, prompt in enumerate(self.prompts)
+        ]
+        latents = sample(requests, bundle, StageClock(silent))
         with autocast(device):
-            video = self.vae.decode(multistep(guided, noise, start_map, levels))
-        picture = _rows(video)
+            picture = _rows(self.vae.decode(latents.to(device)))
         self.folder.mkdir(parents=True, exist_ok=True)
         write_png(self.folder / f"step-{step:08d}.png", picture.numpy())
         return picture
