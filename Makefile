@@ -7,7 +7,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 NODE_MODULES := { [ node_modules/.package-lock.json -nt package-lock.json ] || npm install --no-save --no-audit --no-fund --silent; }
 
-.PHONY: setup demo test check gallery world train bench recaption-study safety-report studio footage
+.PHONY: setup demo test check gallery world train bench recaption-study scaling-study safety-report studio footage
 .DEFAULT_GOAL := demo
 
 setup: $(STAMP)  ## .venv with everything in it
@@ -65,6 +65,9 @@ train: setup  ## the shipped model, from nothing; go on with the same command
 
 recaption-study: setup  ## three trainings on tags, our captions and exact ones, after `make train`; hours (docs/captioning.md)
 	$(BIN)/python bench/recaption_study.py runs/$(basename $(notdir $(RECIPE)))/latents
+
+scaling-study: setup  ## what more compute buys, at its smallest: two sizes on clips made here (docs/performance.md)
+	$(BIN)/python bench/scaling_study.py --depths 2 4 --steps 128 --clips 100 --prompts 12
 
 safety-report: setup  ## what the prompt policy finds in held-out prompts; trains nothing
 	$(BIN)/python -m sorairo.safety.report weights/policy

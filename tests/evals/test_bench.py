@@ -1,4 +1,4 @@
-"""The commands of bench/ that print numbers of the autoencoder, of guidance and of captions, on tiny models."""
+"""The commands of bench/ that print numbers of the autoencoder, sampling, captions and scaling, on tiny models."""
 
 from __future__ import annotations
 
@@ -76,15 +76,54 @@ def test_footage_is_fitted_to_the_nearest_native_shape(autoencoder: ModuleType, 
         autoencoder.footage(tmp_path / "none")
 
 
-def test_guidance_is_swept_on_the_same_prompts(tiny_model: Path, detector: Detector) -> None:
-    guidance = loaded("guidance")
-    guidance.LIKE = guidance.replace(guidance.LIKE, num_inference_steps=1)
-    rows = guidance.sweep(str(tiny_model), [1.0, 4.0], 2)
-    assert list(rows) == [1.0, 4.0]
-    text = guidance.table(rows).splitlines()
-    assert text[0].startswith("| guidance | ")
-    assert [line.split(" | ")[0] for line in text[2:]] == ["| 1", "| 4"]
-    assert all(line.count("|") == text[0].count("|") for line in text)
+def test_ways_of_sampling_are_held_against_the_same_prompts(tiny_model: Path, detector: Detector) -> None:
+    sampling = loaded("sampling")
+    ways = sampling.compare([f"{tiny_model}:1", f"{tiny_model}:2:1"], sampling.held_out_cases(2))
+    assert [(way.plan.num_steps, way.plan.guidance_scale) for way in ways] == [(1, 2.5), (2, 1.0)]
+    header, _, *rows = sampling.table(ways).splitlines()
+    assert [row.split(" | ")[2:5] for row in rows] == [["1", "2.5", "2"], ["2", "1", "2"]]  # steps, guidance, passes
+    assert header.split(" | ")[:2] == ["| model", "weights"]
+    assert header.endswith("| all |")
+    assert all(row.count("|") == header.count("|") for row in rows)
+    with pytest.raises(ValueError, match="num_inference_steps is 0"):
+        sampling.compare([f"{tiny_model}:0"], sampling.held_out_cases(2))
+
+
+def test_the_study_of_scaling_in_its_smallest_form(tiny_model: Path, detector: Detector, tmp_path: Path) -> None:
+    """Two sizes, four steps each; what is done is not done again."""
+    study = loaded("scaling_study")
+    like = study.VideoRequest("each", width=48, height=32, seconds=0.5, num_inference_steps=1)
+    tensors = {}
+    for number in range(4):
+        tensors |= {f"latents.{number:04d}": torch.randn(4, 2, 2, 3).half(), f"cover.{number:04d}": torch.ones(2, 2, 3)}
+        tensors |= {f"states.{number:04d}": torch.randn(3, 384), f"lengths.{number:04d}": torch.tensor([1, 2])}
+    save_tensors(tmp_path / "shard.safetensors", tensors, {"captions": ["a"] * 4})
+    draw = study.DrawConfig(tokens_per_batch=24)
+    data = study.LatentDataset([tmp_path / "shard.safetensors"], torch.zeros(1, 384), draw, 0)
+    small = study.Study(tmp_path, load_bundle(str(tiny_model)), (data, data), 4, 2, like)
+    text = study.run_study(small, [2, 4])
+    told = json.loads((tmp_path / "study.json").read_text())
+    assert [(point["depth"], point["step"]) for point in told["points"]] == [(d, s) for d in (2, 4) for s in (1, 2, 4)]
+    assert told["points"][3]["compute"] > told["points"][0]["compute"] == told["points"][2]["compute"] / 4
+    assert text.count("\n| 2 | ") == 3 + 1
+    assert {path.name for path in tmp_path.glob("strips-*")} == {f"strips-{multiple}.png" for multiple in (1, 4, 32)}
+    weights = tmp_path / "depth-4" / "budget-000004.safetensors"
+    before = weights.stat().st_mtime_ns
+    assert study.run_study(small, [2, 4]) == text
+    assert weights.stat().st_mtime_ns == before
+
+
+def test_the_law_of_exact_points_is_found_and_only_the_best_count() -> None:
+    study = loaded("scaling_study")
+    points = [study.Point(2, step, step * 1e12, 0.25 + 0.5 * step**-0.3) for step in (1, 2, 4, 8, 16, 32)]
+    law = study.fit(points)
+    assert (law.floor, law.scale, law.exponent) == (pytest.approx(0.25, abs=0.01), pytest.approx(0.5, abs=0.01),
+                                                    pytest.approx(0.3, abs=0.02))  # fmt: skip
+    assert law.error < 1e-3
+    worse = study.Point(4, 1, 3e12, 0.9)
+    assert study.frontier([worse, *points]) == points
+    with pytest.raises(ValueError, match="2 points"):
+        study.fit(points[:2])
 
 
 def test_the_study_of_captions_in_its_smallest_form(

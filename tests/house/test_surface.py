@@ -26,7 +26,7 @@ COMMANDS = {
     "tiers", "train", "vary", "verify", "whence", "worker", "world",
 }  # fmt: skip
 TARGETS = {
-    "bench", "check", "demo", "footage", "gallery", "recaption-study", "safety-report", "setup", "studio", "test",
+    "bench", "check", "demo", "footage", "gallery", "recaption-study", "safety-report", "scaling-study", "setup", "studio", "test",
     "train", "world",
 }  # fmt: skip
 PUBLIC = {
