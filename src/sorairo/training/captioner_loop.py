@@ -30,7 +30,7 @@ from sorairo.models.vocabulary import PAD, Vocabulary
 from sorairo.pipelines.bundle import default_device, load_bundle
 from sorairo.pipelines.captions import CAPTIONER, SETTINGS_FILE, WEIGHTS_FILE
 from sorairo.training.captioner_data import CaptionBatch, CaptionDataset, write_lessons
-from sorairo.training.journal import Journal, Noted, require_tensorboard
+from sorairo.training.journal import Journal, Noted, print_progress, require_tensorboard
 from sorairo.training.optimizers import MovingAverage, Optimizers
 from sorairo.training.parallel import CPU, Alarm, Workers
 from sorairo.training.prefetch import batches
@@ -74,16 +74,16 @@ def train_captioner(recipe: CaptionerRecipe, folder: Path, latents: Path | None 
     torch.set_flush_denormal(True)
     encoder = TextEncoder()
     shards = sorted(latents.glob("*.safetensors")) if latents else _shards(recipe, folder, encoder)
-    write_lessons(recipe.data, folder / "lessons", shards, _print_progress)
+    write_lessons(recipe.data, folder / "lessons", shards, print_progress)
     data = CaptionDataset(shards, folder / "lessons", (recipe.batch_size, recipe.num_prompts), recipe.seed)
     return CaptionerTrainer(recipe, folder, data, encoder).run()
 
 
 def _shards(recipe: CaptionerRecipe, folder: Path, encoder: TextEncoder) -> list[Path]:
     vae = load_bundle(recipe.autoencoder, CPU).video_vae
-    write_frames(recipe.data, folder / "frames", recipe.workers, _print_progress)
+    write_frames(recipe.data, folder / "frames", recipe.workers, print_progress)
     return write_shards(
-        recipe.data, folder / "frames", folder / "latents", vae, encoder, _print_progress, recipe.workers
+        recipe.data, folder / "frames", folder / "latents", vae, encoder, print_progress, recipe.workers
     )
 
 
@@ -178,11 +178,6 @@ def write_captioner(folder: Path, model: Captioner, vocabulary: Vocabulary, fact
     settings = {"model": asdict(model.config), "words": " ".join(vocabulary.words)}
     with new_file(folder / SETTINGS_FILE) as temporary:
         temporary.write_text(json.dumps(settings, indent=1) + "\n")
-
-
-def _print_progress(stage: str, done: int, total: int) -> None:
-    if done % max(1, total // 20) == 0:
-        print(f"{stage} {done}/{total}", flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -71,6 +71,7 @@ class DiTTrainer:
     def run(self) -> Path:
         """Trains up to the recipe's last step, or until it `ends`, and returns the path of the averaged weights."""
         steps = range(self.state.restore(), self.schedule.steps)
+        last = steps.stop
         saving = parallel.Alarm(self.recipe.minutes_per_checkpoint, self.workers)
         sampling = parallel.Alarm(self.recipe.minutes_per_sample, self.workers)
         with self._journal(steps) as journal:
@@ -84,10 +85,11 @@ class DiTTrainer:
                 if journal and self.strip and sampling.rings():
                     journal.picture(step + 1, "samples", self.strip.draw(self._average(), step + 1))
                 if self.ends(step + 1):
+                    last = step + 1
                     break
         if steps:
-            self.state.save(steps.stop)
-        return self._write_weights(steps.stop)
+            self.state.save(last)
+        return self._write_weights(last)
 
     def adapt(self) -> None:
         """Changes the model before it is trained: for a fine-tuning, which has its own way."""

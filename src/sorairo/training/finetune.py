@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -28,7 +27,7 @@ from sorairo.pipelines.bundle import default_device, weights_sha256, write_bundl
 from sorairo.pipelines.cards import CARD_FILE, DIT_FILE, VAE_FILE, find_model, list_models, load_card, load_config
 from sorairo.shapes import NATIVE_BUCKETS
 from sorairo.training.dit_loop import DiTTrainer, Noised
-from sorairo.training.journal import loss_by_level, require_tensorboard
+from sorairo.training.journal import loss_by_level, print_progress, require_tensorboard
 from sorairo.training.lora import add_low_rank, merged
 from sorairo.training.parallel import Workers
 from sorairo.training.recipe import DiTTraining, Recipe, Schedule
@@ -89,7 +88,7 @@ def finetune(
     vae = VideoVAE(config.video_vae).eval().requires_grad_(False)
     load_into(vae, base / VAE_FILE)
     vae, encoder = vae.to(device), TextEncoder().to(device)
-    latents = write_footage_latents(dataset, run / "latents", vae, encoder, _print_progress, caption_clip)
+    latents = write_footage_latents(dataset, run / "latents", vae, encoder, print_progress, caption_clip)
     dit = DiTTraining(settings.schedule(), DrawConfig(settings.tokens_per_batch), object_weight=0.0)
     recipe = Recipe(model=config, start=str(base), dit=dit, seed=settings.seed, minutes_per_sample=5.0)
     prompts = latents.captions[-SAMPLE_PROMPTS:]
@@ -188,8 +187,3 @@ def _bundle(trainer: FineTuner, base: Path, dataset: Path, latents: FootageLaten
     summary = f"{card.summary} Fine-tuned on {data['name']}, {data['shots_accepted']} shots.".strip()
     write_bundle(out, trainer.recipe.model, facts, summary, card.licence, latents.captions)
     return out
-
-
-def _print_progress(stage: str, done: int, total: int) -> None:
-    if sys.stderr.isatty() or done % max(1, total // 20) == 0:
-        print(f"{stage} {done}/{total}", flush=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from sorairo.pipelines.bundle import write_bundle
 from sorairo.training import parallel
 from sorairo.training.distill_loop import Distiller
 from sorairo.training.dit_loop import DiTTrainer
-from sorairo.training.journal import require_tensorboard
+from sorairo.training.journal import print_progress, require_tensorboard
 from sorairo.training.recipe import Recipe, read_recipe
 from sorairo.training.samples import SampleStrip
 from sorairo.training.vae_loop import Crops, VAETrainer
@@ -67,7 +66,7 @@ def _prepare_autoencoder(recipe: Recipe, folder: Path, device: torch.device) -> 
     config, frames = recipe.video_vae, folder / "frames"
     footage = read_footage(Path(recipe.footage), config.crop_side) if recipe.footage else []
     few = replace(recipe.data, num_clips=min(config.num_clips, recipe.data.num_clips))
-    write_frames(few, frames, recipe.workers, _print_progress)
+    write_frames(few, frames, recipe.workers, print_progress)
     world = [read_frames(few, frames, seed) for seed in few.seeds()]
     VAETrainer(recipe, folder, Crops(world, footage, config, recipe.seed), device).run()
 
@@ -77,10 +76,10 @@ def _dataset(
 ) -> LatentDataset:
     frames, latents = folder / "frames", folder / "latents"
     if workers.is_first:
-        write_frames(recipe.data, frames, recipe.workers, _print_progress)
+        write_frames(recipe.data, frames, recipe.workers, print_progress)
         # Where the processor encodes, it has no core to spare for captions.
         captioners = 1 if workers.device.type == "cpu" else recipe.workers
-        write_shards(recipe.data, frames, latents, vae, encoder, _print_progress, captioners)
+        write_shards(recipe.data, frames, latents, vae, encoder, print_progress, captioners)
     workers.wait()
     empty_prompt = encoder([""]).states[0].cpu()
     return LatentDataset(shard_paths(recipe.data, latents, vae), empty_prompt, recipe.dit.draw, recipe.seed)
@@ -109,8 +108,3 @@ def _bundle(recipe: Recipe, folder: Path, vae: VideoVAE) -> Path:
 
 def _half(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name: value.half() for name, value in weights.items()}
-
-
-def _print_progress(stage: str, done: int, total: int) -> None:
-    if sys.stderr.isatty() or done % max(1, total // 20) == 0:
-        print(f"{stage} {done}/{total}", flush=True)

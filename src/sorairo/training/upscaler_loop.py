@@ -22,7 +22,7 @@ from sorairo.models.precision import autocast
 from sorairo.models.upscaler import Upscaler, UpscalerConfig, bicubic
 from sorairo.pipelines.bundle import default_device, load_bundle
 from sorairo.pipelines.finishing import SETTINGS_FILE, UPSCALER, WEIGHTS_FILE
-from sorairo.training.journal import Journal, Noted, require_tensorboard
+from sorairo.training.journal import Journal, Noted, print_progress, require_tensorboard
 from sorairo.training.optimizers import MovingAverage, Optimizers
 from sorairo.training.parallel import CPU, Alarm, Workers
 from sorairo.training.prefetch import batches
@@ -70,7 +70,7 @@ def train_upscaler(recipe: UpscalerRecipe, folder: Path) -> Path:
     require_tensorboard()
     torch.set_flush_denormal(True)
     vae = load_bundle(recipe.autoencoder, CPU).video_vae
-    pairs = write_pairs(recipe.pairs, folder / "pairs", vae, _print_progress)
+    pairs = write_pairs(recipe.pairs, folder / "pairs", vae, print_progress)
     crops = PairCrops(pairs, recipe.pairs.clean_share, recipe.batch_size, recipe.crop_side, recipe.seed)
     return UpscalerTrainer(recipe, folder, crops).run()
 
@@ -135,11 +135,6 @@ def write_upscaler(folder: Path, upscaler: Upscaler, facts: dict[str, object]) -
     save_tensors(folder / WEIGHTS_FILE, {name: value.half() for name, value in upscaler.state_dict().items()}, facts)
     with new_file(folder / SETTINGS_FILE) as temporary:
         temporary.write_text(json.dumps(asdict(upscaler.config), indent=1) + "\n")
-
-
-def _print_progress(stage: str, done: int, total: int) -> None:
-    if done % max(1, total // 20) == 0:
-        print(f"{stage} {done}/{total}", flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
