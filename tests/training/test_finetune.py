@@ -126,6 +126,13 @@ def test_mistakes_are_told_before_anything_is_made(dataset: Path, tmp_path: Path
         finetune(str(tiny_model), tmp_path, tmp_path / "own", QUICK)
     with pytest.raises(ValueError, match="steps is 0; the nearest possible is 1"):
         FineTuning(steps=0)
+    quick = tmp_path / "quick"
+    shutil.copytree(tiny_model, quick)
+    settings = json.loads((quick / "config.json").read_text())
+    (quick / "config.json").write_text(json.dumps(settings | {"distilled": True}))
+    with pytest.raises(ValueError, match="which is distilled: fine-tune the model that it was distilled from"):
+        finetune(str(quick), dataset, tmp_path / "quicker", QUICK)
+    assert not (tmp_path / "quicker").exists()
 
 
 @pytest.fixture

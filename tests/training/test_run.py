@@ -59,6 +59,20 @@ def test_a_finished_training_is_a_model(smoke: Path) -> None:
         torch.testing.assert_close(value, weights[name], atol=1e-3, rtol=1e-3)
 
 
+def test_a_model_is_distilled_by_a_recipe_that_starts_from_it(smoke: Path, tmp_path: Path) -> None:
+    jumps = 'name = "quick"\nnum_inference_steps = 2\ndistilled = true'
+    text = SMOKE.read_text().replace('name = "smoke"', jumps).replace("steps = 150", "steps = 60")
+    recipe = tmp_path / "quick.toml"
+    recipe.write_text(f'start = "{smoke / "smoke"}"\n{text}')
+    made = load_bundle(str(train(recipe, tmp_path / "run")))
+    assert (made.name, made.config.distilled, made.card.facts["recipe"]["start"]) == ("quick", True, "smoke")
+    teacher = load_bundle(str(smoke / "smoke"))
+    for name, value in made.video_vae.state_dict().items():
+        assert torch.equal(value, teacher.video_vae.state_dict()[name])
+    assert not torch.equal(made.dit.head.output.weight, teacher.dit.head.output.weight)
+    assert not (tmp_path / "run" / "vae.jsonl").exists()
+
+
 def test_a_finished_training_repeated_changes_nothing(
     reference: Path, write_recipe: WriteRecipe, tmp_path: Path
 ) -> None:

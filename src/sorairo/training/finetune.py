@@ -74,7 +74,7 @@ def finetune(
     it. ``caption_clip`` describes shots that have no caption.
 
     Raises:
-        ValueError: no such model or data set, shots without captions, or a name that a built-in model has.
+        ValueError: no such model, a distilled one, no such data set, shots without captions, or a built-in model's name.
     """
     settings, base = settings or FineTuning(), find_model(model)
     require_tensorboard()
@@ -83,8 +83,10 @@ def finetune(
         raise ValueError(f"out is {out}; {name!r} is a built-in model: the nearest free name is {name + '-own'!r}")
     if (out / CARD_FILE).exists():
         return out
-    run.mkdir(parents=True, exist_ok=True)
     config, device = replace(load_config(base), name=name), default_device()
+    if config.distilled:
+        raise ValueError(f"model is {model}, which is distilled: fine-tune the model that it was distilled from")
+    run.mkdir(parents=True, exist_ok=True)
     vae = VideoVAE(config.video_vae).eval().requires_grad_(False)
     load_into(vae, base / VAE_FILE)
     vae, encoder = vae.to(device), TextEncoder().to(device)

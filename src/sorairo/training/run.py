@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from sorairo.data.world_frames import read_frames, write_frames
 from sorairo.models.text_encoder import TextEncoder
 from sorairo.models.video_vae import VideoVAE
 from sorairo.pipelines.bundle import write_bundle
+from sorairo.pipelines.cards import VAE_FILE, find_model
 from sorairo.training import parallel
 from sorairo.training.distill_loop import Distiller
 from sorairo.training.dit_loop import DiTTrainer
@@ -61,7 +63,10 @@ def load_autoencoder(recipe: Recipe, folder: Path) -> VideoVAE:
 
 
 def _prepare_autoencoder(recipe: Recipe, folder: Path, device: torch.device) -> None:
-    if (folder / "video_vae.safetensors").exists():
+    if (folder / VAE_FILE).exists():
+        return
+    if recipe.model.distilled:  # its teacher's
+        shutil.copyfile(find_model(recipe.start) / VAE_FILE, folder / VAE_FILE)
         return
     config, frames = recipe.video_vae, folder / "frames"
     footage = read_footage(Path(recipe.footage), config.crop_side) if recipe.footage else []
