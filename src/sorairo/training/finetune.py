@@ -74,7 +74,7 @@ def finetune(
     it. ``caption_clip`` describes shots that have no caption.
 
     Raises:
-        ValueError: no such model, a distilled one, no such data set, shots without captions, or a built-in model's name.
+        ValueError: no such model, a distilled one, no such data set, no captions, or the name of a built-in model.
     """
     settings, base = settings or FineTuning(), find_model(model)
     require_tensorboard()
