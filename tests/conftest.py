@@ -1,4 +1,5 @@
-"""What all tests share: tensor shapes checked at every call, one thread for each worker, a tiny model on disk.
+"""What all tests share: tensor shapes checked at every call, one thread for each worker, a tiny model on disk, a
+server that stands in for a language model.
 
 The renderer is compiled once, before the workers start; workers take whole files, and the world's tests together, so
 that what a file's tests share is made once.
@@ -7,8 +8,14 @@ that what a file's tests share is made once.
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import pytest
 import torch
@@ -100,6 +107,51 @@ def tiny_captioner(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = {"model": asdict(model.config), "words": " ".join(words.words)}
     (folder / "captioner.json").write_text(json.dumps(settings))
     return folder
+
+
+class Endpoint(ThreadingHTTPServer):
+    """Speaks chat completions: answers with `content` (or the very `body`) after `delay` seconds and the `statuses`
+    that are left; keeps what it was sent."""
+
+    content = "a caption"
+    body: bytes | None = None
+    delay = 0.0
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.statuses: list[int] = []
+        self.seen: list[dict[str, Any]] = []
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Endpoint
+
+    def do_POST(self) -> None:
+        sent = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.server.seen.append({"path": self.path, "key": self.headers["authorization"], "body": sent})
+        time.sleep(self.server.delay)
+        usage = {"prompt_tokens": 100, "completion_tokens": 7}
+        whole = {"choices": [{"message": {"content": self.server.content}}], "usage": usage}
+        answer = self.server.body or json.dumps(whole).encode()
+        self.send_response(self.server.statuses.pop(0) if self.server.statuses else 200)
+        self.send_header("content-length", str(len(answer)))
+        self.end_headers()
+        with suppress(BrokenPipeError):  # whoever asked has gone
+            self.wfile.write(answer)
+
+    def log_message(self, format: str, *values: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    server = Endpoint()
+    thread = Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 @pytest.fixture(params=["sorairo-base"])

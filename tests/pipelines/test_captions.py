@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tests.pipelines.conftest import Endpoint
+from tests.conftest import Endpoint
 
 from sorairo.media import write_mp4
 from sorairo.pipelines import captions

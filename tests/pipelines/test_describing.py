@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.pipelines.conftest import Endpoint
+from tests.conftest import Endpoint
 
 from sorairo import cli
 from sorairo.media import write_mp4

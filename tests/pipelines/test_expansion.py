@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.pipelines.conftest import Endpoint
+from tests.conftest import Endpoint
 
 from sorairo.pipelines.expansion import (
     Expander,

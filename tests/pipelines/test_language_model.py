@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.pipelines.conftest import Endpoint
+from tests.conftest import Endpoint
 
 from sorairo.pipelines.language_model import EndpointError, LanguageModel
 

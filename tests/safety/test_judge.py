@@ -3,68 +3,26 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
-from typing import Any
 
 import pytest
+from tests.conftest import Endpoint
 
 from sorairo.safety import Context, LLMJudge, judge_request
 from sorairo.safety.judge import JudgeError
 
 
-class Endpoint(ThreadingHTTPServer):
-    """Answers every completion with `content`, after `delay` seconds, with `status`; keeps what it was sent."""
-
-    content: str = '{"violations": []}'
-    status: int = 200
-    delay: float = 0.0
-    seen: dict[str, Any]
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Endpoint
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        self.server.seen = {"path": self.path, "key": self.headers["authorization"], "body": body}
-        time.sleep(self.server.delay)
-        answer = json.dumps({"choices": [{"message": {"content": self.server.content}}]}).encode()
-        self.send_response(self.server.status)
-        self.send_header("content-length", str(len(answer)))
-        self.end_headers()
-        with suppress(BrokenPipeError):  # whoever asked has gone
-            self.wfile.write(answer)
-
-    def log_message(self, format: str, *values: Any) -> None:
-        pass
-
-
-@pytest.fixture
-def endpoint() -> Iterator[Endpoint]:
-    server = Endpoint(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
 @pytest.fixture
 def judge(endpoint: Endpoint) -> LLMJudge:
+    endpoint.content = '{"violations": []}'
     return LLMJudge(f"http://127.0.0.1:{endpoint.server_port}/v1", "tiny", "secret", timeout_seconds=2.0)
 
 
 def test_texts_and_pictures_go_in_one_request(judge: LLMJudge, endpoint: Endpoint) -> None:
     assert judge.review({"prompt": "she dances", "upload": "a photograph"}, ["data:image/png;base64,AA=="]) == []
-    assert endpoint.seen["path"] == "/v1/chat/completions"
-    assert endpoint.seen["key"] == "Bearer secret"
-    content = endpoint.seen["body"]["messages"][1]["content"]
+    (seen,) = endpoint.seen
+    assert (seen["path"], seen["key"]) == ("/v1/chat/completions", "Bearer secret")
+    content = seen["body"]["messages"][1]["content"]
     assert json.loads(content[0]["text"]) == {"prompt": "she dances", "upload": "a photograph"}
     assert content[1]["image_url"]["url"].startswith("data:")
     assert "secret" not in repr(judge)
@@ -107,7 +65,7 @@ def test_an_answer_of_another_form_refuses(judge: LLMJudge, endpoint: Endpoint, 
 
 @pytest.mark.parametrize("status", [401, 429, 500])
 def test_an_error_status_is_an_error(judge: LLMJudge, endpoint: Endpoint, status: int) -> None:
-    endpoint.status = status
+    endpoint.statuses = [status]
     with pytest.raises(JudgeError, match="no usable answer: HTTPStatusError"):
         judge.review({"prompt": "x"})
 
