@@ -72,8 +72,9 @@ scaling-study: setup  ## what more compute buys, at its smallest: two sizes on c
 safety-report: setup  ## what the prompt policy finds in held-out prompts; trains nothing
 	$(BIN)/python -m sorairo.safety.report weights/policy
 
-bench: setup  ## seconds of each stage of a generation, of the command line's start, of a minute; the service's table
-	$(BIN)/python bench/generate.py
-	$(BIN)/python bench/long.py
+bench: setup  ## docs/performance.md, and tables of the service and of the marks; a quarter of an hour, on an idle machine
+	mkdir -p runs
+	$(BIN)/pip install --disable-pip-version-check --quiet --upgrade --target runs/peers --no-deps diffusers==0.42.1 importlib_metadata zipp Pillow
+	PYTHONPATH=runs/peers $(BIN)/python bench/performance.py > runs/performance.md && mv runs/performance.md docs/performance.md
 	$(BIN)/python bench/service.py
 	$(BIN)/python bench/marks.py

@@ -14,16 +14,20 @@ from pathlib import Path
 PROMPT = "a red ball rolls to the right on a wooden floor in daylight"
 
 
-def measure(seconds: int, folder: str) -> tuple[float, float]:
-    """Wall-clock seconds, and MiB at the peak, of one generation."""
-    output = str(Path(folder) / f"{seconds}.mp4")
+def spent(command: list[str]) -> tuple[float, float]:
+    """Wall-clock seconds of a command, and MiB at its peak."""
     start = time.perf_counter()
-    command = [sys.executable, "-m", "sorairo.cli", "generate", PROMPT, "--seconds", str(seconds), "-o", output]
-    process = os.posix_spawn(sys.executable, command, os.environ)
+    process = os.posix_spawn(command[0], command, os.environ)
     _, status, usage = os.wait4(process, 0)
-    assert status == 0, f"generating {seconds} s failed"
+    assert status == 0, f"{' '.join(command)} failed"
     unit = 2**20 if sys.platform == "darwin" else 2**10
     return time.perf_counter() - start, usage.ru_maxrss / unit
+
+
+def measure(seconds: int, folder: str) -> tuple[float, float]:
+    """What one generation takes."""
+    output = str(Path(folder) / f"{seconds}.mp4")
+    return spent([sys.executable, "-m", "sorairo.cli", "generate", PROMPT, "--seconds", str(seconds), "-o", output])
 
 
 def main() -> None:

@@ -1,22 +1,18 @@
-"""Our networks against the classes of diffusers at equal size, taking turns. Prints a page; checks nothing.
+"""Our networks against the classes of diffusers at equal size, taking turns. Prints tables; checks nothing.
 
-pip install --target FOLDER --no-deps diffusers==0.42.1 importlib_metadata zipp Pillow
-PYTHONPATH=FOLDER python bench/peers.py > docs/performance.md
+PYTHONPATH=FOLDER python bench/peers.py    # bench/performance.py says what belongs into the folder
 
-diffusers is no dependency of this project, so it gets a folder of its own. Weights are random: only time is measured.
+Weights are random: only time is measured.
 """
 
 from __future__ import annotations
 
-import os
-import platform
 import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from statistics import median
 
 import torch
@@ -170,22 +166,16 @@ def autoencoders() -> list[str]:
 
 def page() -> str:
     precision = "bfloat16 products" if HALF else "float32"
-    processor = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
-                      if line.startswith("model name")), platform.processor())  # fmt: skip
-    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     return "\n".join([
-        "# Performance", "",
-        "Written by `python bench/peers.py > docs/performance.md`; its head says how to get what it compares with.",
-        f"{processor}, {torch.get_num_threads()} threads, torch {torch.__version__}, {precision}; load before: {load}.",
-        "Weights are random, sizes equal; absolute times are of this machine and its load, so read the ratios.", "",
-        f"## Transformers: width {CONFIG.width}, depth {CONFIG.depth}, {TOKENS} tokens, {WORDS} words", "",
+        f"Weights are random, sizes equal; {torch.get_num_threads()} threads, {precision}.", "",
+        f"Transformers of width {CONFIG.width}, depth {CONFIG.depth}, {TOKENS} tokens and {WORDS} words.",
         "Share of ceiling: counted operations of the products, as a share of what square products reach here.",
         "A sampling step asks for two answers at once (guidance); only ours keeps keys and values of the text.", "",
         "| what | class | seconds, median | from, to | times ours | share of ceiling |",
         "| --- | --- | --- | --- | --- | --- |",
         *transformers("sampling step", 2, forward), *transformers("training step", 8, training_step), "",
-        "## Autoencoders: decoding 160x96, one latent for 16x16x4 pixels", "",
-        "Each at its class's own widths (Wan 2.2's for `AutoencoderKLWan`), in a process of its own.", "",
+        "Autoencoders decoding 160x96, one latent for 16x16x4 pixels; each at its class's own widths (Wan 2.2's for",
+        "`AutoencoderKLWan`), in a process of its own.", "",
         "| length | class | million parameters | seconds | times ours | MiB added at the peak |",
         "| --- | --- | --- | --- | --- | --- |",
         *autoencoders(),
