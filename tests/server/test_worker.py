@@ -16,6 +16,7 @@ from sorairo.pipelines import VideoRequest
 from sorairo.server.access import Service
 from sorairo.server.keys import Caller, open_account
 from sorairo.server.library import Order, delete, submit
+from sorairo.server.moderation import penalise
 from sorairo.server.tables import VideoRow, WebhookEndpoint, WorkerRow
 from sorairo.server.tiers import Tiers
 from sorairo.server.webhooks import new_secret
@@ -60,6 +61,18 @@ def make(worker: Worker, video_id: str) -> None:
 def change(service: Service, video_id: str, **values: Any) -> None:
     with service.database.writing.begin() as session:
         session.execute(update(VideoRow).where(VideoRow.id == video_id).values(**values))
+
+
+def test_nothing_is_begun_for_a_suspended_account(worker: Worker, service: Service, caller: Caller) -> None:
+    video_id, later = (ask(service, caller) for _ in range(2))
+    for days, waiting, status in ((1, video_id, "failed"), (0, later, "completed")):
+        with service.database.writing.begin() as session:
+            penalise(session, "alice", days, "blood")
+        assert worker._claim() == waiting
+        make(worker, waiting)
+        assert row_of(service, waiting).status == status
+    row = row_of(service, video_id)
+    assert (row.error_code, row.stage, "blood" in row.error_message) == ("account_suspended", "queued", True)
 
 
 def test_a_claimed_video_is_made_once(worker: Worker, service: Service, caller: Caller) -> None:

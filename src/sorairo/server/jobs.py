@@ -27,6 +27,7 @@ from sorairo.provenance.clip_store import ClipStore
 from sorairo.safety import Decision
 from sorairo.server import audit
 from sorairo.server.database import Database
+from sorairo.server.keys import suspension
 from sorairo.server.settings import Settings
 from sorairo.server.storage import VARIANTS, Storage
 from sorairo.server.tables import Account, VideoRow, now
@@ -70,12 +71,17 @@ class Jobs:
         self._generations: dict[str, Generation] = {}
 
     def begin(self, video_id: str) -> Outcome:
-        """Takes the row, and counts how often the step it is in was begun; too often, and it kills its workers."""
+        """Takes the row, and counts how often the step it is in was begun; too often, and it kills its workers.
+
+        Nothing is begun for an account that is suspended by now.
+        """
         with self.database.writing.begin() as session:
             row = session.scalar(select(VideoRow).where(VideoRow.id == video_id).with_for_update())
             if row is None or row.deleted_at or row.status in ("completed", "failed"):
                 return {"code": STOPPED}
             row.executor, row.status, row.attempts = self.executor, "in_progress", row.attempts + 1
+            if suspended := suspension(session.get_one(Account, row.account_id)):
+                return {"code": "account_suspended", "message": suspended}
             if row.attempts > self.settings.max_attempts:
                 tries = self.settings.max_attempts
                 return {"code": "worker_lost", "message": f"The worker was lost {tries} times over this video."}

@@ -102,10 +102,11 @@ def authenticate(session: Session, pepper: bytes, text: str) -> Caller | None:
         return None
     idle = now() - (key.last_used_at or 0) >= _LAST_USED_EVERY_SECONDS
     scopes = frozenset(key.scopes.split())
-    return Caller(key.account_id, key.id, account.tier, scopes, idle, _suspension(account))
+    return Caller(key.account_id, key.id, account.tier, scopes, idle, suspension(account))
 
 
-def _suspension(account: Account) -> str:
+def suspension(account: Account) -> str:
+    """Until when the account is suspended, and for what; "" where it is not."""
     if account.suspended_until <= now():
         return ""
     until = datetime.fromtimestamp(account.suspended_until, UTC)
