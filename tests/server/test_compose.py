@@ -14,6 +14,7 @@ from tests.server.conftest import SMALL, Enter, error_of
 
 from sorairo.media import read_picture, write_mp4
 from sorairo.server.access import Service
+from sorairo.server.audit import lines
 from sorairo.server.tables import VideoRow
 
 
@@ -84,6 +85,31 @@ def test_a_character_that_cannot_appear_is_told(
     mo = character(alice, clip, name="Mo")
     asked = SMALL | {"prompt": "Mo rolls", "characters": [{"id": mo["id"]}]} | fields
     assert words in error_of(alice.post("/v1/videos", json=asked), status)["message"]
+
+
+def test_characters_are_listed_shown_and_deleted_with_their_clips(
+    alice: TestClient, service: Service, clip: bytes, tmp_path: Path
+) -> None:
+    mo, bo = character(alice, clip, name="Mo", description="a ball"), character(alice, clip, name="Bo")
+    assert alice.get("/v1/videos/characters").json() == {"object": "list", "data": [bo, mo]}
+    picture = alice.get(f"/v1/videos/characters/{mo['id']}/content")
+    (tmp_path / "first.png").write_bytes(picture.content)
+    assert picture.headers["content-type"] == "image/png"
+    assert read_picture(tmp_path / "first.png").shape == (32, 64, 3)
+    gone = {"id": mo["id"], "object": "character.deleted", "deleted": True}
+    assert alice.delete(f"/v1/videos/characters/{mo['id']}").json() == gone
+    error_of(alice.delete(f"/v1/videos/characters/{mo['id']}"), 404)
+    assert alice.get("/v1/videos/characters").json()["data"] == [bo]
+    for name in (mo["id"], bo["id"]):
+        assert (service.settings.folder / "files" / "uploads" / name).exists() == (name == bo["id"])
+    with service.database.reading() as session:
+        assert [line.subject for line in lines(session) if line.action == "character.deleted"] == [mo["id"]]
+
+
+def test_a_file_is_no_character(alice: TestClient, clip: bytes) -> None:
+    file = alice.post("/v1/files", files={"file": ("a.mp4", clip)}).json()["id"]
+    assert alice.get("/v1/videos/characters").json()["data"] == []
+    assert error_of(alice.delete(f"/v1/videos/characters/{file}"), 404)["code"] == "character_not_found"
 
 
 def test_another_s_character_is_nobody_s(enter: Enter, clip: bytes) -> None:

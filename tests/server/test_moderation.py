@@ -98,6 +98,32 @@ def test_what_is_published_can_be_reported_by_others(alice: TestClient, bob: Tes
 
 
 @both
+def test_the_operator_sees_what_a_case_is_about_and_the_audit_tells(
+    alice: TestClient, bob: TestClient, admin: TestClient, service: Service
+) -> None:
+    video = made(alice, service)
+    case = alice.post(f"/v1/videos/{video}/reports", json={"reason": "hate"}).json()["id"]
+    account = alice.post("/v1/appeals", json={"message": "lift it"}).json()["id"]
+    first, second = admin.get("/v1/admin/cases").json()["data"]
+    assert (first["owner"], first["video"]["prompt"], first["video"]["watchable"]) == ("alice", "a red ball", True)
+    assert (second["owner"], second["video"], second["suspended_until"]) == ("alice", None, 0)
+    path = f"/v1/admin/cases/{case}/content"
+    error_of(admin.get(f"/v1/videos/{video}/content"), 404)
+    for _ in ("private", "taken down"):
+        answer = admin.get(path, headers={"range": "bytes=2-3"})
+        assert (answer.status_code, answer.content) == (206, b"23")
+        assert answer.headers["cache-control"] == "private, no-store"
+        admin.post("/v1/admin/takedowns", json={"video_id": video, "reason": "x"})
+    assert [subject for action, subject in actions(service) if action == "video.watched"] == [video, video]
+    assert error_of(bob.get(path), 403)["code"] == "missing_scope"
+    assert error_of(admin.get(f"/v1/admin/cases/{account}/content"), 404)["code"] == "case_not_found"
+    admin.post(f"/v1/admin/videos/{video}/restore")
+    alice.delete(f"/v1/videos/{video}")
+    assert admin.get("/v1/admin/cases").json()["data"][0]["video"]["watchable"] is False
+    error_of(admin.get(path), 404)
+
+
+@both
 def test_a_take_down_takes_what_was_made_from_it_too(
     alice: TestClient, bob: TestClient, admin: TestClient, service: Service
 ) -> None:
@@ -158,6 +184,8 @@ def test_a_suspended_account_looks_and_appeals_and_no_more(
     assert (refusal["code"], "three reports upheld" in refusal["message"]) == ("account_suspended", True)
     assert error_of(alice.delete(f"/v1/videos/{video}"), 403)["code"] == "account_suspended"
     assert alice.get(f"/v1/videos/{video}/content").status_code == 200
+    assert alice.get("/v1/account").json()["suspended"] == refusal["message"]
+    assert bob.get("/v1/account").json()["suspended"] == ""
     case = alice.post("/v1/appeals", json={"message": "it was satire"}).json()
     assert (case["kind"], case["reason"], case["video_id"]) == ("appeal", "account", "")
     assert bob.post("/v1/videos", json=SMALL).status_code == 200

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from sqlalchemy import select
 
 from sorairo.server import moderation
@@ -15,7 +15,8 @@ from sorairo.server.admin import Admin
 from sorairo.server.errors import ApiError, wrong_value
 from sorairo.server.fields import Fields, body, check_names
 from sorairo.server.library import find
-from sorairo.server.routes import Given
+from sorairo.server.routes import Given, Wanted, sent
+from sorairo.server.storage import VARIANTS
 from sorairo.server.tables import CaseRow
 
 router = APIRouter(prefix="/v1")
@@ -79,11 +80,21 @@ def list_cases(service: Opened, caller: Reader) -> dict[str, Any]:
 
 @router.get("/admin/cases")
 def queue(service: Opened, caller: Admin, outcome: Literal["open", "dismissed", "upheld"] = "open") -> dict[str, Any]:
-    """What waits to be decided, or was decided so; oldest first, with who filed it."""
+    """What waits to be decided, or was decided so; oldest first, with who filed it, and what and whom it is about."""
     with service.database.reading() as session:
-        found = moderation.queue(session, outcome)
-        data = [moderation.told(case) | {"account": owner.name, "account_id": owner.id} for case, owner in found]
-    return {"object": "list", "data": data}
+        cases = moderation.queue(session, outcome)
+        filers = [{"account": filer.name, "account_id": filer.id} for _, filer in cases]
+        told = [moderation.told(case) | moderation.concerned(session, case) for case, _ in cases]
+    return {"object": "list", "data": [case | filer for case, filer in zip(told, filers, strict=True)]}
+
+
+@router.get("/admin/cases/{case_id}/content", response_class=Response)
+def watch(case_id: str, service: Opened, caller: Admin, wanted: Wanted = None) -> Response:
+    """The clip that a case is about, private or taken down as it may be; that it was watched is in the audit."""
+    with mistakes("case"), service.database.writing.begin() as session:
+        video_id = moderation.watched(session, case_id, caller.key_id).id
+    name, kind = VARIANTS["video"]
+    return sent(service.storage, f"videos/{video_id}/{name}", kind, wanted, kept=False)
 
 
 @router.post("/admin/cases/{case_id}", openapi_extra=body(("outcome",), "answer"))

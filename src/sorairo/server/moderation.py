@@ -30,6 +30,7 @@ REASONS = (
     "my_rights", "other",
 )  # fmt: skip
 CASE = ("id", "kind", "video_id", "reason", "message", "created_at", "outcome", "answer", "closed_at")
+SEEN = ("title", "prompt", "size", "seconds", "status", "error_code", "error_message", "publication_reason")
 _MOST_OPEN = 50  # of one account
 
 
@@ -59,6 +60,29 @@ def queue(session: Session, outcome: str = "open") -> list[tuple[CaseRow, Accoun
     """Cases with who filed them, oldest first."""
     query = select(CaseRow, Account).join(Account).where(CaseRow.outcome == outcome).order_by(CaseRow.position)
     return [(case, account) for case, account in session.execute(query)]
+
+
+def concerned(session: Session, case: CaseRow) -> dict[str, Any]:
+    """What an operator has to know before deciding: the account that it is about, and the video with its words."""
+    row = session.scalar(select(VideoRow).where(VideoRow.id == case.video_id))
+    owner = session.get_one(Account, row.account_id if row else case.account_id)
+    video = {name: getattr(row, name) for name in SEEN} | {"watchable": is_kept(row)} if row else None
+    return {"owner": owner.name, "owner_id": owner.id, "suspended_until": owner.suspended_until, "video": video}
+
+
+def watched(session: Session, case_id: str, actor: str) -> VideoRow:
+    """The video that a case is about, for the operator's eyes, whoever owns it. Raises ValueError."""
+    row = session.scalar(select(VideoRow).join(CaseRow, CaseRow.video_id == VideoRow.id).where(CaseRow.id == case_id))
+    if row is None or not is_kept(row):
+        raise ValueError(f"case is {case_id!r}; there is none of that name about a clip that is still kept")
+    audit.record(session, actor, "video.watched", row.id, case=case_id)
+    return row
+
+
+def is_kept(row: VideoRow) -> bool:
+    """Whether its clip lies in the storage: it was finished, not failed on its way, and neither deleted nor purged."""
+    was_made = row.status == "completed" or row.error_code == TAKEN_DOWN
+    return was_made and bool(row.completed_at) and not row.deleted_at
 
 
 def close(session: Session, case_id: str, outcome: str, answer: str, actor: str = OPERATOR) -> CaseRow:

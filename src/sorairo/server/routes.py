@@ -27,12 +27,13 @@ from sorairo.server.fields import Fields, body, check_names, given_fields
 from sorairo.server.keys import Caller
 from sorairo.server.library import Order, Repeat, delete, find, page, queue_position, repeated, submit
 from sorairo.server.schemas import Character, Video, VideoDeleted, VideoError, VideoList
-from sorairo.server.storage import VARIANTS
-from sorairo.server.tables import VideoRow, now
-from sorairo.server.uploads import credentials, file_name, find_file, store
+from sorairo.server.storage import VARIANTS, Storage
+from sorairo.server.tables import FileRow, VideoRow, now
+from sorairo.server.uploads import MEDIA, credentials, file_name, find_file, remove, store
 
 router = APIRouter(prefix="/v1")
 Given = Annotated[Fields, Depends(given_fields)]
+Wanted = Annotated[str | None, Header(alias="Range")]
 POLL_AFTER_MS, EVENT_EVERY_SECONDS = 500, 0.5
 
 
@@ -129,11 +130,34 @@ def create_character(given: Given, service: Opened, caller: Writer) -> Character
     return Character.model_validate(row, from_attributes=True)
 
 
+@router.get("/videos/characters")
+def list_characters(service: Opened, caller: Reader) -> dict[str, Any]:
+    """The account's characters, by name."""
+    mine = select(FileRow).where(FileRow.account_id == caller.account_id, FileRow.name != "")
+    with service.database.reading() as session:
+        rows = session.scalars(mine.order_by(FileRow.name, FileRow.id)).all()
+    return {"object": "list", "data": [Character.model_validate(row, from_attributes=True) for row in rows]}
+
+
 @router.get("/videos/characters/{character_id}")
 def retrieve_character(character_id: str, service: Opened, caller: Reader) -> Character:
     """A character by its id."""
     row = find_file(service, caller.account_id, character_id, "character")
     return Character.model_validate(row, from_attributes=True)
+
+
+@router.get("/videos/characters/{character_id}/content", response_class=Response)
+def download_character(character_id: str, service: Opened, caller: Reader) -> Response:
+    """The first frame of a character's clip."""
+    row = find_file(service, caller.account_id, character_id, "character")
+    return sent(service.storage, f"uploads/{row.id}/{MEDIA['picture']}", "image/png")
+
+
+@router.delete("/videos/characters/{character_id}")
+def delete_character(character_id: str, service: Opened, caller: Writer) -> dict[str, Any]:
+    """Takes a character away with its clip. What was made with it stays; what waits and begins with it fails."""
+    remove(service, find_file(service, caller.account_id, character_id, "character"), caller.key_id)
+    return {"id": character_id, "object": "character.deleted", "deleted": True}
 
 
 @router.get("/videos")
@@ -174,25 +198,14 @@ def delete_video(video_id: str, service: Opened, caller: Writer) -> VideoDeleted
 @router.get("/videos/{video_id}/content", response_class=Response)
 def download_video(
     video_id: str, service: Opened, caller: Reader, variant: Literal["video", "thumbnail", "spritesheet"] = "video",
-    wanted: Annotated[str | None, Header(alias="Range")] = None,
+    wanted: Wanted = None,
 ) -> Response:  # fmt: skip
     """The signed clip, or a picture of it; whole, or the range that a player asks for."""
     with service.database.reading() as session:
         row = find(session, caller.account_id, video_id, finished=True, published=service.settings.feeds)
     name, kind = VARIANTS[variant]
-    path = f"videos/{video_id}/{name}"
-    size = service.storage.size(path)
-    start, stop = byte_range(wanted, size)
-    headers = {
-        "accept-ranges": "bytes",
-        "content-length": str(stop - start),
-        # A finished clip never changes, but what another published may be taken back.
-        "cache-control": "private, max-age=3600" if row.account_id == caller.account_id else "private, no-store",
-        "content-disposition": f'attachment; filename="{video_id}{Path(name).suffix}"',
-    }
-    if wanted:
-        headers["content-range"] = f"bytes {start}-{stop - 1}/{size}"
-    return StreamingResponse(service.storage.read(path, start, stop), 206 if wanted else 200, headers, kind)
+    mine = row.account_id == caller.account_id
+    return sent(service.storage, f"videos/{video_id}/{name}", kind, wanted, kept=mine)
 
 
 @router.get("/videos/{video_id}/events", response_class=Response)
@@ -236,6 +249,22 @@ def retrieve_model(model: str, service: Opened, caller: Reader) -> dict[str, Any
     if model not in service.models:
         raise not_found("model", model)
     return {"id": model, "object": "model", "created": 0, "owned_by": "sorairo"}
+
+
+def sent(storage: Storage, path: str, kind: str, wanted: str | None = None, kept: bool = True) -> Response:
+    """A stored file, whole or the range that a player asks for; ``kept``: the browser may keep it for an hour."""
+    size = storage.size(path)
+    start, stop = byte_range(wanted, size)
+    headers = {
+        "accept-ranges": "bytes",
+        "content-length": str(stop - start),
+        # A finished clip never changes, but what another published may be taken back.
+        "cache-control": "private, max-age=3600" if kept else "private, no-store",
+        "content-disposition": f'attachment; filename="{Path(path).parent.name}{Path(path).suffix}"',
+    }
+    if wanted:
+        headers["content-range"] = f"bytes {start}-{stop - 1}/{size}"
+    return StreamingResponse(storage.read(path, start, stop), 206 if wanted else 200, headers, kind)
 
 
 def byte_range(wanted: str | None, size: int) -> tuple[int, int]:

@@ -65,7 +65,8 @@ def sign_out(response: Response) -> None:
 
 @router.get("/v1/account")
 def retrieve_account(service: Opened, caller: Reader) -> dict[str, Any]:
-    """Who is calling: tier and limits, credits left this month, folders, and the styles that prompts may wear."""
+    """Who is calling: tier and limits, credits left this month, folders, the styles that prompts may wear, and until
+    when and why it is suspended, if it is."""
     mine = select(VideoRow.folder).where(VideoRow.account_id == caller.account_id, VideoRow.deleted_at.is_(None))
     with service.database.reading() as session:
         account, used = session.get_one(Account, caller.account_id), credits_used(session, caller.account_id)
@@ -74,4 +75,5 @@ def retrieve_account(service: Opened, caller: Reader) -> dict[str, Any]:
     limits = {**vars(tier), "pixel_seconds_per_credit": PIXEL_SECONDS_PER_CREDIT}
     own = {"id": account.id, "object": "account", "name": account.name, "tier": account.tier, "limits": limits}
     known = {"folders": folders, "styles": load_styles(), "scopes": sorted(caller.scopes)}
-    return own | known | {"credits_left": tier.credits - used, "feeds": service.settings.feeds}
+    state = {"feeds": service.settings.feeds, "suspended": caller.suspended}
+    return own | known | state | {"credits_left": tier.credits - used}

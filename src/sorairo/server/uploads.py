@@ -19,9 +19,11 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from sqlalchemy import delete
 from starlette.datastructures import UploadFile
 
 from sorairo.provenance import home_folder
+from sorairo.server import audit
 from sorairo.server.access import Service
 from sorairo.server.errors import ApiError, not_found
 from sorairo.server.tables import FileRow, new_id
@@ -53,6 +55,14 @@ def find_file(service: Service, account_id: str, file_id: str, kind: str = "file
     if row is None or row.account_id != account_id or (kind == "character" and not row.name):
         raise not_found(kind, file_id)
     return row
+
+
+def remove(service: Service, row: FileRow, actor: str) -> None:
+    """A character with its clip, for good."""
+    with service.database.writing.begin() as session:
+        session.execute(delete(FileRow).where(FileRow.id == row.id))
+        audit.record(session, actor, "character.deleted", row.id)
+    service.storage.remove(f"uploads/{row.id}")
 
 
 def file_name(row: FileRow) -> str:
