@@ -70,6 +70,9 @@ def test_a_model_is_distilled_by_a_recipe_that_starts_from_it(smoke: Path, tmp_p
     for name, value in made.video_vae.state_dict().items():
         assert torch.equal(value, teacher.video_vae.state_dict()[name])
     assert not torch.equal(made.dit.head.output.weight, teacher.dit.head.output.weight)
+    parent = {"name": "smoke", "weights_sha256": teacher.weights_sha256}
+    assert made.card.facts["lineage"] == {"parent": parent, "method": "distillation"}
+    assert made.card.datasets == ()
     assert not (tmp_path / "run" / "vae.jsonl").exists()
 
 

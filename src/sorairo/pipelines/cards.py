@@ -37,7 +37,8 @@ class ModelCard:
         """Name and SHA-256 of the card of every data set of footage that it descends from, the latest first."""
         found, lineage = [], self.facts.get("lineage")
         while isinstance(lineage, dict):
-            found.append(f"{lineage['dataset']['name']} {lineage['dataset']['card_sha256']}")
+            if "dataset" in lineage:
+                found.append(f"{lineage['dataset']['name']} {lineage['dataset']['card_sha256']}")
             lineage = lineage["parent"].get("lineage")
         return tuple(found)
 

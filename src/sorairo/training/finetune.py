@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,11 +22,12 @@ from sorairo.data.footage_latents import Captioner, FootageLatents, write_footag
 from sorairo.data.latent_dataset import DrawConfig, LatentDataset
 from sorairo.models.text_encoder import TextEncoder
 from sorairo.models.video_vae import VideoVAE
-from sorairo.pipelines.bundle import default_device, weights_sha256, write_bundle
+from sorairo.pipelines.bundle import default_device, write_bundle
 from sorairo.pipelines.cards import CARD_FILE, DIT_FILE, VAE_FILE, find_model, list_models, load_card, load_config
 from sorairo.shapes import NATIVE_BUCKETS
 from sorairo.training.dit_loop import DiTTrainer, Noised
 from sorairo.training.journal import loss_by_level, print_progress, require_tensorboard
+from sorairo.training.lineage import descent
 from sorairo.training.lora import add_low_rank, merged
 from sorairo.training.parallel import Workers
 from sorairo.training.recipe import DiTTraining, Recipe, Schedule
@@ -175,12 +175,9 @@ def _bundle(trainer: FineTuner, base: Path, dataset: Path, latents: FootageLaten
     """Writes the new model. Its lineage is in the header of its weights too, which signed clips name by their hash."""
     weights, metadata = load_tensors(trainer.folder / BEST)
     card, data = load_card(base), read_card(dataset)
-    parent: dict[str, Any] = {"name": load_config(base).name, "weights_sha256": weights_sha256(base)}
-    if "lineage" in card.facts:
-        parent["lineage"] = card.facts["lineage"]
     told = {"name": data["name"], "card_sha256": sha256_of(dataset / CARD), "licences": data["licences"]}
     rank = trainer.settings.lora_rank
-    lineage = {"parent": parent, "dataset": told, "method": f"low-rank additions of {rank}" if rank else "all weights"}
+    lineage = descent(base, f"low-rank additions of {rank}" if rank else "all weights", dataset=told)
     save_tensors(out / DIT_FILE, {name: value.half() for name, value in weights.items()}, {"lineage": lineage})
     shutil.copyfile(base / VAE_FILE, out / VAE_FILE)
     checks = read_checks(trainer.folder)

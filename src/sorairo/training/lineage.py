@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sorairo.data.dataset import CARD, INDEX, read_card, read_index, sha256_of
-from sorairo.pipelines.cards import CONFIG_FILE, WEIGHT_FILES, list_models, load_card
+from sorairo.pipelines.cards import CONFIG_FILE, WEIGHT_FILES, list_models, load_card, load_config
 from sorairo.provenance import verify
 
 LEAST_DIGITS = 8  # of a hash that stands for a file
@@ -25,6 +25,17 @@ class Link(NamedTuple):
     name: str
     sha256: str
     note: str
+
+
+def descent(parent: Path, method: str, **more: Any) -> dict[str, Any]:
+    """What a model that was made from the one in ``parent`` says of that, in its card and the header of its weights."""
+    from sorairo.pipelines.bundle import weights_sha256  # loads torch
+
+    told: dict[str, Any] = {"name": load_config(parent).name, "weights_sha256": weights_sha256(parent)}
+    facts = load_card(parent).facts
+    if "lineage" in facts:
+        told["lineage"] = facts["lineage"]
+    return {"parent": told, "method": method, **more}
 
 
 def lineage(clip: Path, folders: Sequence[Path]) -> list[Link]:
@@ -43,11 +54,12 @@ def lineage(clip: Path, folders: Sequence[Path]) -> list[Link]:
     links.append(Link("model", facts["model"], facts["weights_sha256"], found))
     told = _lineage_of(folder) if folder else None
     while told:
-        links.append(_dataset_link(told["dataset"], folders))
+        if "dataset" in told:
+            links.append(_dataset_link(told["dataset"], folders))
         parent = told["parent"]
         links.append(Link("parent model", parent["name"], parent["weights_sha256"], f"changed by: {told['method']}"))
         told = parent.get("lineage")
-    if folder and len(links) == 2:
+    if folder and not any(link.kind == "data set" for link in links):
         links.append(Link("data", "the built-in world", "", "its weights name no data set of footage"))
     return links
 

@@ -16,11 +16,12 @@ from sorairo.data.world_frames import read_frames, write_frames
 from sorairo.models.text_encoder import TextEncoder
 from sorairo.models.video_vae import VideoVAE
 from sorairo.pipelines.bundle import write_bundle
-from sorairo.pipelines.cards import VAE_FILE, find_model
+from sorairo.pipelines.cards import DIT_FILE, VAE_FILE, find_model
 from sorairo.training import parallel
 from sorairo.training.distill_loop import Distiller
 from sorairo.training.dit_loop import DiTTrainer
 from sorairo.training.journal import print_progress, require_tensorboard
+from sorairo.training.lineage import descent
 from sorairo.training.recipe import Recipe, read_recipe
 from sorairo.training.samples import SampleStrip
 from sorairo.training.vae_loop import Crops, VAETrainer
@@ -58,7 +59,7 @@ def train(recipe_path: Path, folder: Path) -> Path:
 def load_autoencoder(recipe: Recipe, folder: Path) -> VideoVAE:
     """The trained autoencoder of a run."""
     vae = VideoVAE(recipe.model.video_vae).eval().requires_grad_(False)
-    load_into(vae, folder / "video_vae.safetensors")
+    load_into(vae, folder / VAE_FILE)
     return vae
 
 
@@ -101,11 +102,14 @@ def _strip(
 
 def _bundle(recipe: Recipe, folder: Path, vae: VideoVAE) -> Path:
     """Writes the bundle in float16: half the bytes, and no difference that a picture shows."""
-    weights, metadata = load_tensors(folder / "dit.safetensors")
+    weights, metadata = load_tensors(folder / DIT_FILE)
     target = folder / recipe.model.name
     target.mkdir(exist_ok=True)
-    save_tensors(target / "video_vae.safetensors", _half(vae.state_dict()), {})
-    save_tensors(target / "dit.safetensors", _half(weights), metadata)
+    save_tensors(target / VAE_FILE, _half(vae.state_dict()), {})
+    if recipe.start:
+        start, way = find_model(recipe.start), "distillation" if recipe.model.distilled else "training on the world"
+        metadata["lineage"] = descent(start, way)
+    save_tensors(target / DIT_FILE, _half(weights), metadata)
     told = replace(recipe, footage=Path(recipe.footage).name, start=Path(recipe.start).name)  # not where they lay
     write_bundle(target, recipe.model, {"recipe": asdict(told), **metadata})
     return target
