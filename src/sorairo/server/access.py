@@ -13,6 +13,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from sorairo.pipelines.cards import find_model, list_models, load_config
+from sorairo.pipelines.request import VideoRequest
 from sorairo.server.database import Database
 from sorairo.server.errors import ApiError
 from sorairo.server.keys import Caller, authenticate, mark_used, read_pepper
@@ -99,7 +100,7 @@ class Service:
 
 def models_of(settings: Settings) -> dict[str, str]:
     """Public names of the models that are served, and by what they are found; the first is the default."""
-    places = settings.models or tuple(list_models())
+    places = settings.models or sorted(list_models(), key=lambda name: name != VideoRequest.model)
     if not places:
         raise ValueError("model is missing; no model is installed: train one, or give the folder of one")
     return {load_config(find_model(place)).name: place for place in places}
