@@ -1,9 +1,10 @@
-import { useCallback, useEffect, useState } from "react";
-import { call, get, post } from "./api";
+import { useState } from "react";
+import { call, post } from "./api";
+import { Decisions } from "./decisions";
 import { Choice, Field } from "./fields";
 import { Icon } from "./icons";
 import { Problem } from "./problem";
-import { useTask } from "./state";
+import { useFresh, useTask } from "./state";
 
 interface Key {
   id: string;
@@ -42,26 +43,20 @@ interface Overview {
   audit_broken_at: number | null;
 }
 
-const REFRESH_MS = 5000;
 const TIERS = ["", "free", "plus", "pro", "red-team", "operator"].map((tier) => [tier, tier || "as it is"] as const);
 const day = (at: number | null) => (at ? new Date(at * 1000).toLocaleString() : "never");
 
-/** Who may come in, what is being made, and who did what. Prompts are not shown here. */
+/** What waits for a decision, who may come in, what is being made, and who did what. Prompts are shown only of clips
+ * that somebody reported, or appealed for. */
 export function Admin() {
-  const [seen, setSeen] = useState<Overview | null>(null);
-  const { problem, run } = useTask();
-  const load = useCallback(() => get<Overview>("/admin").then(setSeen), []);
-  useEffect(() => {
-    run(load);
-    const timer = setInterval(() => load().catch(() => {}), REFRESH_MS);
-    return () => clearInterval(timer);
-  }, [load, run]);
+  const { seen, problem, load } = useFresh<Overview>("/admin");
   return (
     <div className="admin">
       <div className="toolbar">
         <h1>Admin</h1>
       </div>
       <Problem of={problem} />
+      <Decisions />
       {seen && (
         <>
           <Queue queue={seen.queue} />

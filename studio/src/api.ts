@@ -46,6 +46,25 @@ export interface Limits {
   pixel_seconds_per_credit: number;
 }
 
+/** A name for what a clip shows, and the words that stand for it in prompts, if there are any. */
+export interface Character {
+  id: string;
+  name: string;
+  description: string;
+}
+
+/** A report or an appeal; `video_id` is empty where it is about the account. */
+export interface Case {
+  id: string;
+  kind: "report" | "appeal";
+  video_id: string;
+  reason: string;
+  message: string;
+  created_at: number;
+  outcome: "open" | "dismissed" | "upheld";
+  answer: string;
+}
+
 export interface Account {
   name: string;
   tier: string;
@@ -55,6 +74,7 @@ export interface Account {
   folders: string[];
   styles: Record<string, string>;
   feeds: boolean;
+  suspended: string;
 }
 
 export interface Credentials {
@@ -111,6 +131,22 @@ export async function upload(file: File): Promise<string> {
   form.append("file", file);
   form.append("purpose", "vision");
   return (await call<{ id: string }>("POST", "/files", form)).id;
+}
+
+/** Makes a character of a clip, or of a picture. */
+export function makeCharacter(name: string, description: string, clip: File) {
+  const form = new FormData();
+  form.append("name", name);
+  form.append("description", description);
+  form.append("video", clip);
+  return call<Character>("POST", "/videos/characters", form);
+}
+
+/** A finished clip's own file. */
+export async function clipFile(id: string): Promise<File> {
+  const answer = await fetch(content(id));
+  if (!answer.ok) throw new ApiError(answer.status, `The clip cannot be read: the server answered ${answer.status}.`);
+  return new File([await answer.blob()], `${id}.mp4`);
 }
 
 /** Asks for a video by a tool's route; for a new one that is "". */

@@ -2,11 +2,13 @@ import { useState } from "react";
 import { Admin } from "./admin";
 import { call } from "./api";
 import { Board } from "./board";
+import { Characters } from "./characters";
 import { Feed } from "./feeds";
 import { Icon } from "./icons";
 import { Library } from "./library";
 import { left } from "./money";
 import { Player } from "./player";
+import { Reports, Suspension } from "./reports";
 import { SignIn } from "./signin";
 import { to, useAccount, usePlace } from "./state";
 import { applyTheme, savedTheme, THEMES } from "./theme";
@@ -28,7 +30,7 @@ export function App() {
   };
   const leave = () => call("DELETE", "/session").finally(() => setAccount(null));
   const link = (
-    icon: "admin" | "clips" | "star" | "board" | "folder" | "people" | "seal",
+    icon: "admin" | "cast" | "clips" | "flag" | "star" | "board" | "folder" | "people" | "seal",
     text: string,
     ...words: string[]
   ) => (
@@ -50,8 +52,10 @@ export function App() {
           {link("clips", "Clips", "")}
           {link("star", "Favourites", "favourites")}
           {link("board", "Storyboard", "storyboard")}
+          {link("cast", "Characters", "characters")}
           {account.feeds && link("seal", "Featured", "featured")}
           {account.feeds && link("people", "Recent", "recent")}
+          {link("flag", "Reports", "cases")}
           {account.scopes.includes("admin") && link("admin", "Admin", "admin")}
           {account.folders.map((folder) => link("folder", folder, "folder", folder))}
         </nav>
@@ -76,12 +80,17 @@ export function App() {
         </div>
       </header>
       <main id="main" tabIndex={-1}>
+        <Suspension account={account} />
         {page === "video" && name ? (
           <Player key={name} id={name} {...known} />
         ) : page === "storyboard" ? (
           <Board {...known} />
         ) : account.feeds && (page === "featured" || page === "recent") ? (
           <Feed key={page} name={page} chosen={name} {...known} />
+        ) : page === "characters" ? (
+          <Characters chosen={name} />
+        ) : page === "cases" ? (
+          <Reports />
         ) : page === "admin" ? (
           <Admin />
         ) : (
@@ -89,6 +98,7 @@ export function App() {
             key={place.join("/")}
             favourite={page === "favourites"}
             folder={page === "folder" ? name : ""}
+            starring={page === "with" ? name : ""}
             {...known}
           />
         )}

@@ -1,6 +1,8 @@
 import { useEffect, useRef, useState } from "react";
-import { make, type Video } from "./api";
+import { type Character, get, make, type Video } from "./api";
 import type { Known } from "./app";
+import { MOST, naming, toggled } from "./cast";
+import { Cast } from "./characters";
 import { useDrop } from "./drag";
 import {
   Choice,
@@ -39,9 +41,9 @@ function savedTaste(): Taste {
 
 /** Where a clip is asked for: a sentence, perhaps a first picture, and how it is to be made. */
 export function Composer(
-  props: Known & { draft: string; setDraft: (text: string) => void; made: (video: Video) => void },
+  props: Known & { starring: string; draft: string; setDraft: (text: string) => void; made: (video: Video) => void },
 ) {
-  const { account, refresh, draft, setDraft, made } = props;
+  const { account, refresh, starring, draft, setDraft, made } = props;
   const [taste, setTaste] = useState(savedTaste);
   const [style, setStyle] = useState("");
   const [fine, setFine] = useState(FINE);
@@ -49,6 +51,8 @@ export function Composer(
   const [picture, setPicture] = useState<Picture | null>(null);
   const [part, setPart] = useState(NO_MASK);
   const [partly, setPartly] = useState(false); // only a part of the picture moves
+  const [cast, setCast] = useState<Character[]>([]);
+  const [casting, setCasting] = useState(false);
   const { busy, problem, run } = useTask();
   const box = useRef<HTMLTextAreaElement>(null);
   const taking = useTask();
@@ -66,6 +70,21 @@ export function Composer(
     setPart(NO_MASK);
     setPartly(false);
   };
+  const toggle = (one: Character) => {
+    const next = toggled(cast, one);
+    setCast(next);
+    if (next.includes(one)) setDraft(naming(one.name, draft));
+  };
+
+  useEffect(() => {
+    if (!starring) return;
+    taking.run(async () => {
+      const one = await get<Character>(`/videos/characters/${starring}`);
+      setCast([one]);
+      setCasting(true);
+      setDraft(`${one.name} `);
+    });
+  }, [starring, setDraft, taking.run]);
 
   useEffect(() => {
     const area = box.current;
@@ -80,10 +99,21 @@ export function Composer(
       const prompt = (account.styles[style] ?? "{prompt}").replace("{prompt}", draft.trim());
       const fields = { prompt, size: taste.size, seconds: taste.seconds };
       const first = picture ? { input_reference: { id: picture.id } } : {};
+      const named = cast.length > 0 && !partly ? { characters: cast.map(({ id }) => ({ id })) } : {};
       const mask = picture && partly ? await maskField(part, picture.size) : {};
       for (let number = 0; number < count; number++) {
-        made(await make(partly ? "cinemagraphs" : "", { ...fields, ...first, ...mask, ...fineFields(fine, number) }));
+        made(
+          await make(partly ? "cinemagraphs" : "", {
+            ...fields,
+            ...first,
+            ...named,
+            ...mask,
+            ...fineFields(fine, number),
+          }),
+        );
       }
+      setCast([]);
+      setCasting(false);
       setDraft("");
       setStyle("");
       show(null);
@@ -138,6 +168,7 @@ export function Composer(
           <img src={picture.picture} alt={`The picture: ${picture.name}`} />
         </MaskEditor>
       )}
+      {casting && !partly && <Cast cast={cast} most={MOST} toggle={toggle} />}
       <div className="choices">
         <SizeAndLength account={account} {...taste} set={(size, seconds) => choose({ size, seconds })} />
         <Choice
@@ -159,6 +190,12 @@ export function Composer(
         {picture && (
           <button type="button" aria-pressed={partly} onClick={() => setPartly(!partly)}>
             Only a part moves
+          </button>
+        )}
+        {!partly && (
+          <button type="button" aria-expanded={casting} onClick={() => setCasting(!casting)}>
+            <Icon name="cast" />{" "}
+            {cast.length > 0 ? `Characters: ${cast.map(({ name }) => name).join(", ")}` : "Characters"}
           </button>
         )}
         <button type="button" className="quiet" aria-expanded={open} onClick={() => setOpen(!open)}>

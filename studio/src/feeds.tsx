@@ -1,7 +1,9 @@
 import { type CSSProperties, useCallback, useEffect, useState } from "react";
 import { content, type FeedVideo, get, post, type Video } from "./api";
 import type { Known } from "./app";
+import { REASONS } from "./cases";
 import { CredentialsCard } from "./credentials";
+import { Appeal } from "./failure";
 import { Choice, Field } from "./fields";
 import { Icon } from "./icons";
 import { Moving } from "./library";
@@ -116,13 +118,6 @@ function Shown(props: Known & { feed: FeedName; video: FeedVideo; changed: () =>
   );
 }
 
-const REASONS = [
-  ["sexual", "Sexual"], ["sexual_minors", "Sexual, with minors"], ["violence", "Violence"], ["hate", "Hate"],
-  ["self_harm", "Self-harm"], ["illegal", "Something illegal"], ["election", "Deceives voters"],
-  ["real_people", "A real person"], ["characters", "Somebody's character"], ["my_rights", "My own rights"],
-  ["other", "Something else"],
-] as const; // biome-ignore format: pairs
-
 /** Tells the operator that a clip should not be there. */
 function Report({ id }: { id: string }) {
   const [open, setOpen] = useState(false);
@@ -135,7 +130,12 @@ function Report({ id }: { id: string }) {
       await post(`/videos/${id}/reports`, { reason, ...(message.trim() ? { message: message.trim() } : {}) });
       setSent(true);
     });
-  if (sent) return <p role="status">The operator was told. Thank you.</p>;
+  if (sent)
+    return (
+      <p role="status">
+        The operator was told. Thank you. <a href={to("cases")}>What becomes of it</a>
+      </p>
+    );
   if (!open)
     return (
       <button type="button" className="quiet" onClick={() => setOpen(true)}>
@@ -186,6 +186,7 @@ export function Publication({ video, put, account }: Known & { video: Video; put
       <button type="button" disabled={busy} onClick={() => change(!shown)}>
         <Icon name="people" /> {shown ? "Take it back" : "Show it to all"}
       </button>
+      {publication === "refused" && <Appeal id={video.id} />}
       <Problem of={problem} />
     </section>
   );

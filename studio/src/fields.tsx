@@ -77,6 +77,21 @@ export function Field({ label, value, change, hint, type = "text", ...limits }: 
   );
 }
 
+export function Area({ label, value, change, hint }: FieldProps) {
+  return (
+    <label className="field wide">
+      <span>{label}</span>
+      <textarea
+        rows={2}
+        value={value}
+        placeholder={hint}
+        maxLength={1000}
+        onChange={(event) => change(event.target.value)}
+      />
+    </label>
+  );
+}
+
 interface ChoiceProps {
   label: string;
   value: string;

@@ -2,13 +2,20 @@ import { type CSSProperties, useEffect, useRef, useState } from "react";
 import { call, content, post, type Video } from "./api";
 import type { Known } from "./app";
 import { Composer } from "./composer";
+import { Failure } from "./failure";
 import { Icon } from "./icons";
 import { aspect } from "./money";
-import { Failure, Problem } from "./problem";
+import { Problem } from "./problem";
 import { to, useTask, useVideos } from "./state";
 
-/** The wall of clips, and the composer below it. */
-export function Library({ account, refresh, favourite, folder }: Known & { favourite: boolean; folder: string }) {
+interface Shelf {
+  favourite: boolean;
+  folder: string;
+  starring: string;
+}
+
+/** The wall of clips, and the composer below it; `starring`: a character's id with which the prompt begins. */
+export function Library({ account, refresh, favourite, folder, starring }: Known & Shelf) {
   const [draft, setDraft] = useState("");
   const [typed, setTyped] = useState("");
   const search = useSettled(typed);
@@ -63,7 +70,14 @@ export function Library({ account, refresh, favourite, folder }: Known & { favou
           Show more
         </button>
       )}
-      <Composer account={account} refresh={refresh} draft={draft} setDraft={setDraft} made={library.put} />
+      <Composer
+        account={account}
+        refresh={refresh}
+        starring={starring}
+        draft={draft}
+        setDraft={setDraft}
+        made={library.put}
+      />
     </>
   );
 }

@@ -1,4 +1,7 @@
 import { describe, expect, it } from "vitest";
+import type { Case, Character } from "./api";
+import { acts, headline, type Matter, outcome } from "./cases";
+import { isNamed, naming, toggled } from "./cast";
 import { add, GAP, move, nameOf, type Point, PRESETS, path, remove, shareAt } from "./curve";
 import { box, drawn, type Shape } from "./mask";
 import { down, larger, price, sides, up, workSize } from "./money";
@@ -50,6 +53,87 @@ describe("a mask", () => {
     const begun: Shape[] = [{ kind: "stroke", radius: 0.1, points: [[0, 0]] }];
     expect(drawn(begun, 2, 0.5)).toEqual([{ kind: "stroke", radius: 0.1, points: [[0, 0], [1, 0.5]] }]); // biome-ignore format: points
     expect(drawn([], 0, 0)).toEqual([]);
+  });
+});
+
+describe("a character", () => {
+  const mo: Character = { id: "char_1", name: "Mo", description: "" };
+  it("is named as it is written, and not inside a word", () => {
+    expect(isNamed("Mo", "Mo, and Moses")).toBe(true);
+    expect(["mo rolls", "Moses", "éMo", "Mo_"].some((prompt) => isNamed("Mo", prompt))).toBe(false);
+    expect(isNamed("R2-D2 (old)", "here is R2-D2 (old)!")).toBe(true);
+  });
+  it("is put into a prompt once", () => {
+    expect([naming("Mo", ""), naming("Mo", "jump "), naming("Mo", "Mo jumps")]).toEqual(["Mo", "jump Mo", "Mo jumps"]);
+  });
+  it("is taken in and out", () => {
+    expect(toggled([], mo)).toEqual([mo]);
+    expect(toggled([mo], { ...mo })).toEqual([]);
+  });
+});
+
+describe("a case", () => {
+  const own: Case = {
+    id: "case_1",
+    kind: "report",
+    video_id: "video_1",
+    reason: "hate",
+    message: "",
+    created_at: 0,
+    outcome: "open",
+    answer: "",
+  };
+  const video: Matter["video"] = {
+    title: "",
+    prompt: "a ball",
+    size: "64x32",
+    seconds: "1",
+    status: "completed",
+    error_code: null,
+    error_message: null,
+    publication_reason: "",
+    watchable: true,
+  };
+  const down = { ...video, error_code: "taken_down" };
+  const report: Matter = { ...own, account: "bob", owner: "eve", owner_id: "account_1", suspended_until: 0, video };
+  const appeal: Matter = { ...report, kind: "appeal", reason: "taken_down", video: down };
+  const paths = (matter: Matter) =>
+    acts(matter, "spam", "7").map(({ text, steps }) => [text, ...steps.map(([path]) => path.split("/")[2])]);
+  it("is told in words", () => {
+    expect([headline(own), outcome(own)]).toEqual(["Report: Hate", "Waits for the operator"]);
+    expect([headline(appeal), outcome({ ...appeal, outcome: "upheld" })]).toEqual([
+      "Appeal against a take-down",
+      "Granted",
+    ]);
+  });
+  it("is closed after what follows from it", () => {
+    expect(paths(report)).toEqual([
+      ["Dismiss", "cases"],
+      ["Take down", "takedowns", "cases"],
+      ["Take down and suspend eve", "takedowns", "accounts", "cases"],
+    ]);
+    expect(acts(report, "spam", "7")[2]?.steps).toEqual([
+      ["/admin/takedowns", { video_id: "video_1", reason: "spam" }],
+      ["/admin/accounts/account_1", { days: 7, reason: "spam" }],
+      ["/admin/cases/case_1", { outcome: "upheld", answer: "spam" }],
+    ]);
+  });
+  it("takes nothing down twice", () => {
+    expect(paths({ ...report, video: down }).slice(1)).toEqual([
+      ["Uphold: it is down", "cases"],
+      ["Suspend eve", "accounts", "cases"],
+    ]);
+  });
+  it("gives back what it was about", () => {
+    expect(paths(appeal)[0]).toEqual(["Grant: give the clip back", "videos", "cases"]);
+    expect(paths({ ...appeal, video: { ...down, watchable: false } })[0]).toEqual(["Grant", "cases"]);
+    expect(paths({ ...appeal, video_id: "", video: null })[0]).toEqual([
+      "Grant: lift the suspension",
+      "accounts",
+      "cases",
+    ]);
+    expect(paths({ ...appeal, outcome: "dismissed" })).toEqual([["Give the clip back", "videos"]]);
+    expect(paths({ ...report, outcome: "upheld" })).toEqual([]);
   });
 });
 

@@ -2,11 +2,12 @@ import { useCallback, useEffect, useState } from "react";
 import { call, content, get, post, told, type Video } from "./api";
 import type { Known } from "./app";
 import { CredentialsCard } from "./credentials";
+import { Failure } from "./failure";
 import { Publication } from "./feeds";
 import { Icon } from "./icons";
 import { stateOf } from "./library";
 import { aspect } from "./money";
-import { Failure, Problem } from "./problem";
+import { Problem } from "./problem";
 import { to, useTask, useWatch } from "./state";
 import { Tools } from "./tools";
 
@@ -30,19 +31,26 @@ export function Player({ id, account, refresh }: Known & { id: string }) {
       <a className="back" href={to()}>
         ← Clips
       </a>
-      <div className="screen" style={{ aspectRatio: aspect(video.size) }}>
-        {done && <video src={content(id)} poster={content(id, "thumbnail")} controls autoPlay loop muted playsInline />}
-        {active && (
-          <div className="making">
-            {video.preview && <img src={video.preview} alt="Rough preview of the clip" />}
-            <div className="state">
-              <progress aria-label="Progress" max={100} value={video.progress} />
-              <p className="small">{stateOf(video)}</p>
+      {video.status === "failed" ? (
+        <section className="card">
+          <Failure video={video} />
+        </section>
+      ) : (
+        <div className="screen" style={{ aspectRatio: aspect(video.size) }}>
+          {done && (
+            <video src={content(id)} poster={content(id, "thumbnail")} controls autoPlay loop muted playsInline />
+          )}
+          {active && (
+            <div className="making">
+              {video.preview && <img src={video.preview} alt="Rough preview of the clip" />}
+              <div className="state">
+                <progress aria-label="Progress" max={100} value={video.progress} />
+                <p className="small">{stateOf(video)}</p>
+              </div>
             </div>
-          </div>
-        )}
-        {video.status === "failed" && <Failure video={video} />}
-      </div>
+          )}
+        </div>
+      )}
       <aside>
         <About video={video} put={setVideo} account={account} refresh={refresh} />
         {done && <Publication video={video} put={setVideo} account={account} refresh={refresh} />}
@@ -94,9 +102,14 @@ function About({ video, put, account, refresh }: Known & { video: Video; put: (v
           <Icon name="star" filled={video.favourite} /> Favourite
         </button>
         {video.status === "completed" && (
-          <a className="button" href={content(video.id)} download>
-            <Icon name="download" /> Download
-          </a>
+          <>
+            <a className="button" href={content(video.id)} download>
+              <Icon name="download" /> Download
+            </a>
+            <a className="button" href={to("characters", video.id)}>
+              <Icon name="cast" /> Make a character
+            </a>
+          </>
         )}
         <button type="button" className="quiet" onClick={remove}>
           <Icon name="trash" /> Delete

@@ -4,6 +4,7 @@ import { type Account, ApiError, get, told, type Video } from "./api";
 
 const WATCHED = 2; // streams at once: a browser has six connections to a server, and players need some
 const POLL_MS = 4000;
+const REFRESH_MS = 5000;
 const PAGE = 40;
 
 const read = () => location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
@@ -157,6 +158,19 @@ export function useWatch(ids: string, put: (video: Video) => void, drop?: (id: s
       open.clear();
     };
   }, []);
+}
+
+/** What the server answers, asked for again and again; null until it has answered for this path. */
+export function useFresh<T>(path: string) {
+  const [answer, setAnswer] = useState<{ path: string; seen: T } | null>(null);
+  const { problem, run } = useTask();
+  const load = useCallback(() => get<T>(path).then((seen) => setAnswer({ path, seen })), [path]);
+  useEffect(() => {
+    run(load);
+    const timer = setInterval(() => load().catch(() => {}), REFRESH_MS);
+    return () => clearInterval(timer);
+  }, [load, run]);
+  return { seen: answer?.path === path ? answer.seen : null, problem, load };
 }
 
 /** An action that may fail: whether it runs, what went wrong, and how to start it. */

@@ -1,19 +1,64 @@
-"""What a person does in the studio, as steps for tests: fill a form, press, drag, drop, wait. Never checks a page."""
+"""Real Chromium, and what a person does in the studio as steps for tests: fill a form, press, drag, drop, wait.
+
+Never checks a page.
+"""
 
 from __future__ import annotations
 
 import io
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
-from playwright.sync_api import FilePayload, Locator, Page
+from playwright.sync_api import BrowserContext, FilePayload, Locator, Page, expect, sync_playwright
 from tests.server.conftest import Live
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync"]  # fmt: skip
+PATIENCE_MS = 60_000
+STUDIO = {"x-sorairo-studio": "1"}  # with which a cookie counts
+
+in_chromium = pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed here: apt-get install chromium")
 
 made: list[str] = []
 """Ids of the clips that the tools were asked for."""
+
+
+@contextmanager
+def chromium(live: Live) -> Iterator[BrowserContext]:
+    """A browser in front of the live server; it is patient with machines that have more to do."""
+    expect.set_options(timeout=PATIENCE_MS)
+    with sync_playwright() as playwright:
+        program = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        context = program.new_context(base_url=live.url.removesuffix("/v1"), accept_downloads=True)
+        context.set_default_timeout(PATIENCE_MS)
+        yield context
+        program.close()
+
+
+def entered(context: BrowserContext, live: Live, key: str) -> Page:
+    """A new page that is signed in, in a browser of its own beside the first."""
+    assert context.browser
+    page = context.browser.new_context(base_url=live.url.removesuffix("/v1")).new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    page.goto("/")
+    page.get_by_label("API key").fill(key)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("navigation").wait_for()
+    return page
+
+
+def clip_of(page: Page, prompt: str) -> str:
+    """The id of a small clip that is made without the page."""
+    asked = {"prompt": prompt, "size": "64x32", "seconds": "1", "num_inference_steps": 4}
+    video: str = page.request.post("/v1/videos", data=asked, headers=STUDIO).json()["id"]
+    wait_for(page, video, "completed")
+    return video
 
 
 def small(page: Page | Locator) -> None:

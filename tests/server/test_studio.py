@@ -7,18 +7,29 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, Request, expect, sync_playwright
-from tests.server.browsing import answered, compose, drag, drop, file, handed_in, made, pressed, send, small, wait_for
+from playwright.sync_api import BrowserContext, Page, Request, expect
+from tests.server.browsing import (
+    STUDIO,
+    answered,
+    chromium,
+    compose,
+    drag,
+    drop,
+    entered,
+    file,
+    handed_in,
+    in_chromium,
+    made,
+    pressed,
+    send,
+    small,
+    wait_for,
+)
 from tests.server.conftest import Live
 
 from sorairo.provenance import verify
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]  # fmt: skip
-PATIENCE_MS = 60_000
-
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed here: apt-get install chromium")
+pytestmark = in_chromium
 
 
 @pytest.fixture(scope="module")
@@ -29,13 +40,9 @@ def asked() -> list[Request]:
 
 @pytest.fixture(scope="module")
 def browser(live: Live, asked: list[Request]) -> Iterator[BrowserContext]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        context = chromium.new_context(base_url=live.url.removesuffix("/v1"), accept_downloads=True)
-        context.set_default_timeout(PATIENCE_MS)
+    with chromium(live) as context:
         context.on("request", lambda request: asked.append(request))
         yield context
-        chromium.close()
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +52,6 @@ def key(live: Live) -> str:
 
 @pytest.fixture(scope="module")
 def page(browser: BrowserContext) -> Page:
-    expect.set_options(timeout=PATIENCE_MS)
     return browser.new_page()
 
 
@@ -299,7 +305,7 @@ def test_a_wrong_value_is_explained_before_anything_is_made(page: Page, first: s
 def test_a_failed_one_is_explained_and_one_under_way_is_cancelled(page: Page, first: str, live: Live) -> None:
     page.goto("/#/")
     slow = {"prompt": "a slow ball", "size": "64x32", "seconds": "20", "num_inference_steps": 200}
-    assert page.request.post("/v1/videos", data=slow, headers={"x-sorairo-studio": "1"}).ok
+    assert page.request.post("/v1/videos", data=slow, headers=STUDIO).ok
     page.reload()
     small(page)
     page.get_by_label("Picture", exact=True).set_input_files(file("blue"))
@@ -322,12 +328,7 @@ def test_a_clip_is_shown_to_all_and_taken_back(clip: Page, first: str, live: Liv
     expect(who).to_contain_text("beside your name, visitor")
     who.get_by_role("button", name="Show it to all").click()
     expect(who).to_contain_text("Everybody here sees this clip.")
-    assert clip.context.browser
-    other = clip.context.browser.new_context(base_url=live.url.removesuffix("/v1")).new_page()
-    other.set_default_timeout(PATIENCE_MS)
-    other.goto("/")
-    other.get_by_label("API key").fill(live.key)
-    other.get_by_role("button", name="Sign in").click()
+    other = entered(clip.context, live, live.key)
     other.get_by_role("link", name="Recent").click()
     other.get_by_role("link", name="a red ball rolls, by visitor").click()
     expect(other.locator(".screen video")).not_to_have_js_property("currentTime", 0)
@@ -428,17 +429,12 @@ def test_a_revoked_key_shows_the_door_at_once(page: Page, first: str, key: str, 
 
 
 def test_an_admin_makes_a_key_sees_the_queue_and_revokes(browser: BrowserContext, live: Live, first: str) -> None:
-    browser.clear_cookies()
-    page = browser.new_page()
-    page.goto("/")
-    page.get_by_label("API key").fill(live.key)
-    page.get_by_role("button", name="Sign in").click()
-    page.get_by_role("link", name="Admin").wait_for()
+    page = entered(browser, live, live.key)
     slow = {"prompt": "a slow ball", "size": "64x32", "seconds": "20", "num_inference_steps": 200}
-    asked = page.request.post("/v1/videos", data=slow, headers={"x-sorairo-studio": "1"}).json()
+    asked = page.request.post("/v1/videos", data=slow, headers=STUDIO).json()
     page.get_by_role("link", name="Admin").click()
     expect(page.get_by_role("region", name="Queue")).to_contain_text(asked["id"])
-    page.request.delete(f"/v1/videos/{asked['id']}", headers={"x-sorairo-studio": "1"})
+    page.request.delete(f"/v1/videos/{asked['id']}", headers=STUDIO)
     keys = page.get_by_role("region", name="Keys")
     keys.get_by_label("Account").fill("newcomer")
     keys.get_by_role("button", name="Make a key").click()
