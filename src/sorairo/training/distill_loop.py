@@ -28,6 +28,7 @@ class Distiller(DiTTrainer):
         self.teacher = DiT(self.recipe.model.dit).to(self.workers.device).eval().requires_grad_(False)
         self.teacher.load_state_dict(self.model.state_dict())
         if self.recipe.dit.compile:
+            torch._dynamo.config.recompile_limit = 32  # the blocks' code serves both, with gradients and without
             for block in self.teacher.blocks:
                 block.compile(dynamic=True)
 

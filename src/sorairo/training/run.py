@@ -13,6 +13,7 @@ from sorairo.data.footage import read_footage
 from sorairo.data.latent_dataset import LatentDataset
 from sorairo.data.latent_shards import shard_paths, write_shards
 from sorairo.data.world_frames import read_frames, write_frames
+from sorairo.media import new_file
 from sorairo.models.text_encoder import TextEncoder
 from sorairo.models.video_vae import VideoVAE
 from sorairo.pipelines.bundle import write_bundle
@@ -67,7 +68,8 @@ def _prepare_autoencoder(recipe: Recipe, folder: Path, device: torch.device) -> 
     if (folder / VAE_FILE).exists():
         return
     if recipe.model.distilled:  # its teacher's
-        shutil.copyfile(find_model(recipe.start) / VAE_FILE, folder / VAE_FILE)
+        with new_file(folder / VAE_FILE) as temporary:
+            shutil.copyfile(find_model(recipe.start) / VAE_FILE, temporary)
         return
     config, frames = recipe.video_vae, folder / "frames"
     footage = read_footage(Path(recipe.footage), config.crop_side) if recipe.footage else []
