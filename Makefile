@@ -69,8 +69,9 @@ recaption-study: setup  ## three trainings on tags, our captions and exact ones,
 scaling-study: setup  ## what more compute buys, at its smallest: two sizes on clips made here (docs/performance.md)
 	$(BIN)/python bench/scaling_study.py --depths 2 4 --steps 128 --clips 100 --prompts 12
 
-safety-report: setup  ## what the prompt policy finds in held-out prompts; trains nothing
+safety-report: setup  ## what the prompt policy finds in held-out prompts, what the looks at pictures cost, what the marks survive; trains nothing
 	$(BIN)/python -m sorairo.safety.report weights/policy
+	$(BIN)/python bench/marks.py 6
 
 bench: setup  ## docs/performance.md, and tables of the service and of the marks; a quarter of an hour, on an idle machine
 	mkdir -p runs

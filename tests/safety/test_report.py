@@ -25,6 +25,7 @@ from sorairo.safety.training import (
 
 EXAMPLES = load_examples()
 LISTED = {"characters", "circumvention"}
+SPLITS = ("train", "test", "second", "development")
 
 
 def split_of(split: str) -> list[Example]:
@@ -40,7 +41,7 @@ def test_there_are_enough_examples() -> None:
 
 def test_every_example_is_labelled() -> None:
     assert {e.category for e in EXAMPLES} == set(CLASSES) | LISTED
-    assert {e.split for e in EXAMPLES} == {"train", "test", "second"}
+    assert {e.split for e in EXAMPLES} == {*SPLITS}
     assert all(e.near for e in EXAMPLES if e.category == "none")
 
 
@@ -52,7 +53,7 @@ def test_every_category_is_learned_and_tested() -> None:
 
 @pytest.mark.parametrize("label", ["family", "style", "text"])
 def test_nothing_crosses_the_splits(label: str) -> None:
-    labels = [{getattr(e, label) for e in split_of(split)} for split in ("train", "test", "second")]
+    labels = [{getattr(e, label) for e in split_of(split)} for split in SPLITS]
     assert sum(map(len, labels)) == len(set().union(*labels))
 
 

@@ -92,6 +92,8 @@ def main(folder: Path) -> None:
     print(tables(verdicts([e for e in held_out if e.split == "test"], context), "evasion", "gap"))
     print("\nSecond held-out set\n", flush=True)
     print(tables(verdicts(second, context), "second"))
+    print("\nDevelopment set, pairs in the same words: looked at\n", flush=True)
+    print(tables(verdicts([e for e in held_out if e.split == "development"], context), "development"))
     print("\nOther languages, as they are judged\n", *_styles(verdicts(abroad, context), "script"), sep="\n")
     print(*_styles(verdicts(abroad, context), "language"), sep="\n")
     lax = replace(context, policy=replace(policy, most_unread=1.0))
