@@ -64,11 +64,22 @@ def test_a_licence_that_says_nothing_is_none(licence: str) -> None:
         ("list.csv", "file\nb.mp4\n", "'name' is missing"),
         ("broken.toml", "[", "cannot be read"),
         ("b.toml", 'license = "MIT"', "cannot be read|nearest known key is 'licence'"),
+        ("footage.toml", '"*" = 3', r"footage.toml: '\*' is 3, not a table"),
+        ("footage.toml", '"*" = "MIT"', r"footage.toml: '\*' is 'MIT', not a table"),
+        ("footage.toml", '"b.mp4" = 3', "'b.mp4' is 3, not a table"),
+        ("footage.toml", 'licence = "MIT"', r"'licence' is 'MIT', not a table; what holds for all files is below"),
+        ("list.json", '{"b.mp4": null}', "list.json: 'b.mp4' is None, not a table"),
+        (
+            "list.csv",
+            "name,licence\nb.mp4,MIT,CC0-1.0\n",
+            "list.csv: cannot be read: line 2 has more values than columns",
+        ),
+        ("list.csv", "licence,name\nMIT\n", "line 2 has no name"),
     ],
 )
 def test_mistakes_are_one_line(folder: Path, name: str, text: str | None, words: str) -> None:
     if text is not None:
         (folder / name).write_text(text)
     with pytest.raises(ValueError, match=words) as caught:
-        find_items(folder if name == "b.toml" else folder / name)
+        find_items(folder if name in ("b.toml", "footage.toml") else folder / name)
     assert "\n" not in str(caught.value)

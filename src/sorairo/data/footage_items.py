@@ -64,9 +64,9 @@ def find_items(where: Path) -> list[Item]:
     """
     if where.is_dir():
         names = [str(path.relative_to(where).as_posix()) for path in where.rglob("*") if _is_video(path)]
-        table, root = _read(where / TABLE) if (where / TABLE).exists() else {}, where
+        table, root = _table(where / TABLE) if (where / TABLE).exists() else {}, where
     elif where.is_file():
-        table, root = _read(where), where.parent
+        table, root = _table(where), where.parent
         names = list(table)
     else:
         raise ValueError(f"footage is {str(where)!r}; there is no such folder or list")
@@ -79,7 +79,15 @@ def _is_video(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith(".")
 
 
-def _notes(path: Path, name: str, table: Mapping[str, Any]) -> Notes:
+def _table(path: Path) -> dict[str, dict[str, Any]]:
+    table = _read(path)
+    for name, told in table.items():
+        if not isinstance(told, dict):
+            raise ValueError(f'{path}: {name!r} is {told!r}, not a table; what holds for all files is below ["*"]')
+    return table
+
+
+def _notes(path: Path, name: str, table: Mapping[str, Mapping[str, Any]]) -> Notes:
     """Patterns first, in the table's order; then the very name; then what lies beside the file."""
     told: dict[str, Any] = {}
     for pattern, more in table.items():
@@ -98,7 +106,7 @@ def _read(path: Path) -> dict[str, Any]:
         data = _rows(text) if path.suffix == ".csv" else _READERS[path.suffix](text)
     except KeyError as error:
         raise ValueError(f"{path}: {error} is missing; a list is .toml, .json, or .csv with a column `name`") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, csv.Error) as error:
         raise ValueError(f"{path}: cannot be read: {error}") from error
     if not isinstance(data, dict):
         raise ValueError(f"{path} holds a {type(data).__name__}, not a table")
@@ -106,9 +114,11 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _rows(text: str) -> dict[str, Any]:
-    table = {}
-    for row in csv.DictReader(text.splitlines()):
+    table, lines = {}, csv.DictReader(text.splitlines())
+    for row in lines:
         caption = row.pop("caption", "")
         name = row.pop("name")
+        if None in row or not name:
+            raise ValueError(f"line {lines.line_num} has {'more values than columns' if None in row else 'no name'}")
         table[name] = row | ({"captions": [caption]} if caption else {})
     return table
