@@ -51,14 +51,22 @@ def test_an_answer_of_another_form_is_one_line(endpoint: Endpoint, asked: Langua
         asked.ask("", "x")
 
 
+@pytest.mark.parametrize("content", [b"null", b'[{"type": "text", "text": "a ball"}]', b"7"])
+def test_only_a_text_is_an_answer(endpoint: Endpoint, asked: LanguageModel, content: bytes) -> None:
+    endpoint.body = b'{"choices": [{"message": {"content": %s}}]}' % content
+    with pytest.raises(EndpointError, match="answered in another form: TypeError"):
+        asked.ask("", "x")
+
+
 def test_nobody_there_is_one_line() -> None:
     with pytest.raises(EndpointError, match="does not answer: ConnectError"):
         LanguageModel("http://127.0.0.1:9/v1", "m", pauses=()).ask("", "x")
 
 
 def test_wrong_settings_are_refused_and_the_key_stays_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ValueError, match="endpoint is 'localhost'; it is an address such as"):
-        LanguageModel("localhost", "m")
+    for address in ("localhost", "http://[::1", "http://", "http://a\x00b/v1", "ftp://localhost/v1"):
+        with pytest.raises(ValueError, match=r"endpoint is .*; it is an address such as"):
+            LanguageModel(address, "m")
     with pytest.raises(ValueError, match="model has no name"):
         LanguageModel("http://localhost", "")
     monkeypatch.setenv("SORAIRO_ENDPOINT_KEY", "abc")

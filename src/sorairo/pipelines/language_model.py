@@ -42,7 +42,7 @@ class LanguageModel:
     pauses: tuple[float, ...] = PAUSES
 
     def __post_init__(self) -> None:
-        if not self.base_url.startswith(("http://", "https://")):
+        if not _is_address(self.base_url):
             raise ValueError(f"endpoint is {self.base_url!r}; it is an address such as http://localhost:8000/v1")
         if not self.model:
             raise ValueError("the endpoint's model has no name; give the one that its server lists")
@@ -85,7 +85,18 @@ class LanguageModel:
         return httpx2.post(url, json=body, headers=headers if self.api_key else {}, timeout=self.timeout_seconds)
 
 
+def _is_address(url: str) -> bool:
+    import httpx2
+
+    try:
+        return httpx2.URL(url).scheme in ("http", "https") and bool(httpx2.URL(url).host)
+    except httpx2.InvalidURL:
+        return False
+
+
 def _read(body: dict[str, Any], seconds: float) -> Answer:
-    usage = body.get("usage") or {}
-    text = " ".join(str(body["choices"][0]["message"]["content"]).split())
-    return Answer(text, int(usage.get("prompt_tokens", 0)), int(usage.get("completion_tokens", 0)), seconds)
+    usage, text = body.get("usage") or {}, body["choices"][0]["message"]["content"]
+    if not isinstance(text, str):
+        raise TypeError(f"its content is a {type(text).__name__}")
+    read, written = (int(usage.get(name, 0)) for name in ("prompt_tokens", "completion_tokens"))
+    return Answer(" ".join(text.split()), read, written, seconds)

@@ -57,7 +57,7 @@ class LLMJudge:
             )
             answer.raise_for_status()
             return _violations(json.loads(answer.json()["choices"][0]["message"]["content"]))
-        except (httpx2.HTTPError, ValueError, LookupError, TypeError) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, LookupError, TypeError) as error:
             raise JudgeError(f"the judge gave no usable answer: {type(error).__name__}") from error
 
 
