@@ -150,13 +150,17 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
+def name_judge(home: Path, server: Judge, seconds: float) -> None:
+    address = f"http://127.0.0.1:{server.server_port}/v1"
+    (home / "judge.toml").write_text(f'base_url = "{address}"\nmodel = "tiny"\ntimeout_seconds = {seconds}\n')
+
+
 @pytest.fixture
 def judge(home: Path) -> Iterator[Judge]:
     with Judge() as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
-        address = f"http://127.0.0.1:{server.server_port}/v1"
-        (home / "judge.toml").write_text(f'base_url = "{address}"\nmodel = "tiny"\ntimeout_seconds = 1.0\n')
+        name_judge(home, server, seconds=30.0)
         yield server
         server.shutdown()
         thread.join()
@@ -177,7 +181,8 @@ def test_a_judge_who_refuses_text_or_output(bundle: ModelBundle, judge: Judge, t
     assert "refused as violence by the judge" in refusal(bundle, tmp_path)
 
 
-def test_a_judge_who_is_late(bundle: ModelBundle, judge: Judge, tmp_path: Path) -> None:
+def test_a_judge_who_is_late(bundle: ModelBundle, judge: Judge, home: Path, tmp_path: Path) -> None:
+    name_judge(home, judge, seconds=1.0)
     judge.delay = 2.0
     assert "the judge did not work" in refusal(bundle, tmp_path)
 

@@ -61,20 +61,20 @@ def test_a_program_signs_with_a_key_that_is_elsewhere(
 
 
 @pytest.mark.parametrize(
-    ("program", "words"),
+    ("program", "words", "seconds"),
     [
-        ("raise SystemExit(3)", "failed with exit code 3"),
-        ("print('hello')", "gave no ECDSA signature"),
-        ("import time; time.sleep(60)", "did not answer (TimeoutExpired)"),
-        ("import sys; sys.stdout.buffer.write(bytes(range(64)))", ""),
+        ("raise SystemExit(3)", "failed with exit code 3", 60.0),
+        ("print('hello')", "gave no ECDSA signature", 60.0),
+        ("import time; time.sleep(60)", "did not answer (TimeoutExpired)", 1.0),
+        ("import sys; sys.stdout.buffer.write(bytes(range(64)))", "", 60.0),
     ],
 )
 def test_a_program_that_fails_leaves_no_clip(
-    clip: Path, tmp_path: Path, manifest: Manifest, home: Path, program: str, words: str
+    clip: Path, tmp_path: Path, manifest: Manifest, home: Path, program: str, words: str, seconds: float
 ) -> None:
     (tmp_path / "keeper.py").write_text(program)
     command = f'["{sys.executable}", "{tmp_path / "keeper.py"}"]'
-    configured(home, command=command, timeout_seconds="1.0")
+    configured(home, command=command, timeout_seconds=str(seconds))
     with pytest.raises(SigningError) as raised:
         sign(clip, tmp_path / "a.mp4", manifest)
     assert words in str(raised.value)
@@ -184,7 +184,7 @@ def stamper(tmp_path: Path) -> Iterator[TimeStamper]:
 def test_a_stamped_clip_outlives_its_certificate(
     clip: Path, tmp_path: Path, manifest: Manifest, home: Path, stamper: TimeStamper
 ) -> None:
-    create_authority(home / "authority", leaf_life=timedelta(seconds=6))
+    create_authority(home / "authority", leaf_life=timedelta(seconds=20))
     configured(home, time_stamp_url=f'"{stamper.url}"')
     (home / "trusted").mkdir()
     shutil.copy(stamper.folder / "root.pem", home / "trusted" / "time.pem")

@@ -124,7 +124,7 @@ def test_damage_never_surprises(signed: Path, tmp_path: Path, authority: Authori
 
 def test_certificate_that_expires_after_signing(clip: Path, tmp_path: Path, manifest: Manifest) -> None:
     """The price of asking no time-stamp server: a clip is worth its signer's certificate."""
-    create_authority(tmp_path / "short" / "authority", now=datetime.now(UTC), leaf_life=timedelta(seconds=3))
+    create_authority(tmp_path / "short" / "authority", now=datetime.now(UTC), leaf_life=timedelta(seconds=10))
     authority = open_authority(tmp_path / "short")
     assert sign(clip, tmp_path / "a.mp4", manifest, authority).state == "trusted"
     time.sleep(max(0.0, (authority.expires - datetime.now(UTC)).total_seconds()) + 1.1)
