@@ -112,14 +112,15 @@ def forget(item: str, folders: tuple[Path, ...]) -> int:
     Deletes nothing. Exit code: 0 something descends from it, 5 nothing was found.
     """
     _require_extra()
-    from sorairo.training.lineage import forget
+    from sorairo.training.lineage import UNREADABLE, forget
 
     links = forget(item, folders or (Path(),))
     for link in links:
         click.echo(_line(link))
-    if not links:
-        click.echo(f"nothing that descends from {printable(item)} was found in the folders that were searched")
-    return 0 if links else NOTHING_FOUND
+    if any(link.kind != UNREADABLE for link in links):
+        return 0
+    click.echo(f"nothing that descends from {printable(item)} was found in the folders that were searched")
+    return NOTHING_FOUND
 
 
 def _require_extra() -> None:

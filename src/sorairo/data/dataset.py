@@ -27,6 +27,7 @@ from sorairo.media import Frames, fitted, new_file, write_png
 from sorairo.provenance.fingerprint import Thumbnails, most_alike
 
 CARD, INDEX, PAGE, SHEET = "card.json", "index.parquet", "card.md", "contact.png"
+WORK = "work"  # the folder of what was found in each file
 KIND = "sorairo footage"
 SHOTS_PER_SHARD, BYTES_PER_SHARD = 500, 2**28
 CELL, CELLS_PER_ROW, MOST_CELLS = (160, 96), 8, 160
@@ -46,7 +47,7 @@ SCHEMA = pa.schema(
 def write_dataset(out: Path, found: Sequence[tuple[Item, Mapping[str, Any]]], settings: FilterSettings) -> Path:
     """Writes the whole data set and returns its card's path; ``found`` is in the items' order, see `data.ingest`."""
     rows = [row for item, result in found for row in _rows(item, result)]
-    _mark_duplicates(rows, out / "work", settings.most_alike)
+    _mark_duplicates(rows, out / WORK, settings.most_alike)
     accepted = [row for row in rows if not row["reason"]]
     shards = [_write_shard(out, number, shots) for number, shots in enumerate(_groups(out, accepted))]
     for old in set(out.glob("shots-*.tar")) - {out / shard["name"] for shard in shards}:
@@ -150,7 +151,7 @@ def _groups(out: Path, accepted: Sequence[Row]) -> Iterator[list[Row]]:
 
 def _mp4(out: Path, row: Row) -> Path:
     folder: str = row["folder"]
-    return out / "work" / folder / f"{row['number']}.mp4"
+    return out / WORK / folder / f"{row['number']}.mp4"
 
 
 def _write_shard(out: Path, number: int, shots: Sequence[Row]) -> Row:

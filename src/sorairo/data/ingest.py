@@ -22,7 +22,7 @@ import numpy as np
 
 from sorairo.config import load
 from sorairo.confinement import Confines, run_confined
-from sorairo.data.dataset import write_dataset
+from sorairo.data.dataset import WORK, write_dataset
 from sorairo.data.footage_filters import ACCEPTED, FilterSettings, rejected
 from sorairo.data.footage_items import Item, find_items
 from sorairo.data.footage_shots import cut, look
@@ -33,7 +33,6 @@ if TYPE_CHECKING:  # the world takes a moment to load, in every worker
 
 CONFINES = Confines(processor_seconds=3600, seconds=7200.0)
 RESULT = "result.json"
-WORK = "work"
 MOST_BLOCKS = 1000  # into which Ray divides the files: what a killed worker does again
 
 Stage = Callable[[str, str], str]

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sorairo.data.dataset import CARD, INDEX, read_card, read_index, sha256_of
-from sorairo.pipelines.cards import CONFIG_FILE, WEIGHT_FILES, list_models, load_card, load_config
+from sorairo.data.dataset import CARD, INDEX, WORK, read_card, read_index, sha256_of
+from sorairo.pipelines.cards import CONFIG_FILE, WEIGHT_FILES, ModelCard, list_models, load_card, load_config
 from sorairo.provenance import verify
 
 LEAST_DIGITS = 8  # of a hash that stands for a file
+UNREADABLE = "unreadable"
 
 
 class Link(NamedTuple):
@@ -67,36 +69,51 @@ def lineage(clip: Path, folders: Sequence[Path]) -> list[Link]:
 def forget(item: str, folders: Sequence[Path]) -> list[Link]:
     """Every shard, model and clip below ``folders`` that descends from a file of footage.
 
-    ``item``: its name in a data set, or at least eight digits of its SHA-256. Near-duplicates of it are named too.
+    ``item``: its name in a data set, or at least eight digits of its SHA-256. Near-duplicates of it are named too, and
+    as `UNREADABLE` what may descend from it and cannot be read.
     """
     links: list[Link] = []
     cards: set[str] = set()
     for dataset in sorted(_found(folders, CARD)):
-        for link in _descendants(item, dataset.parent):
-            links.append(link)
-            cards.add(sha256_of(dataset))
+        with _named_if_unreadable(dataset.parent, links):
+            for link in _descendants(item, dataset.parent):
+                links.append(link)
+                cards.add(sha256_of(dataset))
     weights = set()
-    for folder, sha256 in _models(folders):
-        if cards & {digest.split()[-1] for digest in load_card(folder).datasets}:
-            weights.add(sha256)
-            links.append(Link("model", folder.name, sha256, str(folder)))
-    for path in sorted([*_found(folders, "*.mp4"), *_found(folders, "*.png")]):
-        if weights and weights & set(_weights_in(verify(path).facts)):
-            links.append(Link("clip", path.name, sha256_of(path), str(path)))
+    for folder, sha256 in _models(folders) if cards else ():
+        with _named_if_unreadable(folder, links):
+            learnt = ModelCard(facts={"lineage": _lineage_of(folder)}).datasets
+            if cards & {digest.split()[-1] for digest in learnt}:
+                weights.add(sha256)
+                links.append(Link("model", folder.name, sha256, str(folder)))
+    for path in sorted([*_found(folders, "*.mp4"), *_found(folders, "*.png")]) if weights else ():
+        with _named_if_unreadable(path, links):
+            if weights & set(_weights_in(verify(path).facts)):
+                links.append(Link("clip", path.name, sha256_of(path), str(path)))
     return links
+
+
+@contextmanager
+def _named_if_unreadable(path: Path, links: list[Link]) -> Iterator[None]:
+    """One file that is empty, broken or of another kind does not end a search."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        links.append(Link(UNREADABLE, path.name, "", str(error)))
 
 
 def _descendants(item: str, dataset: Path) -> Iterator[Link]:
     try:
-        rows = read_index(dataset)
-    except (ValueError, OSError):  # another kind of card, or a data set in pieces
+        shards = read_card(dataset)["shards"]
+    except ValueError:  # another kind of card
         return
+    rows = read_index(dataset)
     short = len(item) >= LEAST_DIGITS
     own = [row for row in rows if row["item"] == item or (short and row["sha256"].startswith(item))]
     names = {f"of {row['item']} is" for row in own}
-    shards = {row["shard"] for row in own if row["shard"]}
-    for shard in read_card(dataset)["shards"]:
-        if shard["name"] in shards:
+    used = {row["shard"] for row in own}
+    for shard in shards:
+        if shard["name"] in used:
             yield Link("shard", shard["name"], shard["sha256"], str(dataset / shard["name"]))
     for row in rows:
         if row["reason"] == "near-duplicate" and any(name in row["detail"] for name in names):
@@ -139,10 +156,9 @@ def _weights_in(facts: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _found(folders: Sequence[Path], pattern: str) -> Iterator[Path]:
-    """Files by their name's pattern below folders; not in hidden ones, nor in what an ingestion keeps to go on."""
+    """Files by their name's pattern below folders; not in hidden ones, nor in what a data set keeps to go on."""
     for folder in folders:
-        for where, names, _ in os.walk(folder):
-            names[:] = sorted(
-                name for name in names if not name.startswith(".") and name not in ("work", "node_modules")
-            )
+        for where, names, files in os.walk(folder):
+            kept = WORK if INDEX in files else ""
+            names[:] = sorted(name for name in names if not name.startswith(".") and name != kept)
             yield from (path for path in Path(where).glob(pattern) if path.is_file())
