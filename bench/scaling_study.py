@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import torch
+from torch import Tensor
 
 from sorairo.checkpoint import load_into, load_tensors, save_tensors
 from sorairo.config import DiTConfig
@@ -35,14 +35,13 @@ from sorairo.media import new_file, write_png
 from sorairo.models.dit import DiT
 from sorairo.pipelines.bundle import ModelBundle, load_bundle
 from sorairo.pipelines.request import VideoRequest
-from sorairo.training.dit_loop import DiTTrainer, Noised
+from sorairo.training.dit_loop import DiTTrainer
 from sorairo.training.journal import print_progress
 from sorairo.training.parallel import Workers
 from sorairo.training.recipe import DiTTraining, Recipe, Schedule
 from sorairo.training.samples import SampleStrip
 
-LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)
-NUM_BUDGETS, HELD_BATCHES, COUNTED = 5, 2, 20
+NUM_BUDGETS, COUNTED = 5, 20
 MULTIPLES = (1, 4, 32)
 PROMPTS = (
     "a red ball rolls to the right on green grass in daylight",
@@ -111,23 +110,13 @@ class Scaled(DiTTrainer):
             weights = self._average()
             drawn = [self.draw(number).batch for number in range(COUNTED)]
             compute = step * float(np.mean([self.operations(batch) for batch in drawn]))
-            point = Point(self.recipe.model.dit.depth, step, compute, self._held_out_loss())
+            point = Point(self.recipe.model.dit.depth, step, compute, self._held_out_loss(weights))
             save_tensors(self.folder / f"budget-{step:06d}.safetensors", weights, asdict(point))
         return False
 
-    @torch.no_grad()
-    def _held_out_loss(self) -> float:
-        """Of the moving average, always of the same noise."""
+    def _held_out_loss(self, weights: dict[str, Tensor]) -> float:
         assert self.held_out
-        own = {name: value.clone() for name, value in self.model.state_dict().items()}
-        self.model.load_state_dict(self.state.average.weights)
-        losses = []
-        for number in range(HELD_BATCHES):
-            batch = self.held_out.draw(number)
-            maps = [torch.full(batch.cover.shape, level) for level in LEVELS]
-            losses += [self.losses(Noised(batch, noise_map, seed=number))[1].mean().item() for noise_map in maps]
-        self.model.load_state_dict(own)
-        return float(np.mean(losses))
+        return float(np.mean([losses.mean().item() for _, losses in self.held_out_losses(self.held_out, weights)]))
 
 
 def train_size(depth: int, study: Study) -> list[Point]:

@@ -16,7 +16,7 @@ from sorairo.config import DiTConfig
 from sorairo.data.latent_dataset import Batch, LatentDataset
 from sorairo.models.dit import DiT
 from sorairo.pipelines.cards import load_config
-from sorairo.training.dit_loop import DiTTrainer, num_operations
+from sorairo.training.dit_loop import LEVELS, DiTTrainer, num_operations
 from sorairo.training.parallel import Workers
 from sorairo.training.recipe import DiTTraining, Recipe, Schedule
 
@@ -157,6 +157,32 @@ def test_weights_are_kept_up_with_every_checkpoint(recipe: Recipe, reference: Pa
     weights, metadata = load_tensors(tmp_path / "dit.safetensors")
     assert metadata == {"step": 2}
     assert torch.equal(weights["head.output.weight"], made.state.average.weights["head.output.weight"])
+
+
+def test_whether_to_end_is_asked_before_a_step_is_saved(recipe: Recipe, dataset: LatentDataset, tmp_path: Path) -> None:
+    """Killed between the two, it would go on from there and never be asked."""
+    asked = []
+
+    class Asked(DiTTrainer):
+        def ends(self, step: int) -> bool:
+            asked.append((step, [path.name for path in self.state.checkpoints()]))
+            return step == 3
+
+    few = replace(scheduled(recipe, steps=5), minutes_per_checkpoint=0.0)
+    Asked(few, tmp_path, dataset, Workers()).run()
+    assert asked == [(1, []), (2, ["step-00000001"]), (3, ["step-00000001", "step-00000002"])]
+
+
+def test_held_out_losses_leave_the_model_as_it_is(recipe: Recipe, dataset: LatentDataset, tmp_path: Path) -> None:
+    made = trainer(recipe, tmp_path, dataset)
+    before = {name: value.clone() for name, value in made.model.state_dict().items()}
+    others = {name: value + 0.1 for name, value in before.items()}
+    own, other, again = (made.held_out_losses(dataset, weights) for weights in ({}, others, before))
+    assert [level for level, _ in own] == 2 * list(LEVELS)
+    for (_, first), (_, second), (_, third) in zip(own, other, again, strict=True):
+        assert torch.equal(first, third)
+        assert not torch.allclose(first, second)
+    assert all(torch.equal(value, before[name]) for name, value in made.model.state_dict().items())
 
 
 def test_a_training_may_start_from_a_model(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +16,17 @@ from sorairo import cli
 from sorairo.checkpoint import file_sha256, load_tensors
 from sorairo.data.dataset import CARD
 from sorairo.data.ingest import ingest
+from sorairo.data.latent_dataset import LatentDataset
 from sorairo.media import write_mp4
+from sorairo.models.text_encoder import TextEncoder
 from sorairo.pipelines import VideoRequest, generate
 from sorairo.pipelines.bundle import load_bundle, weights_sha256
-from sorairo.pipelines.cards import load_card
-from sorairo.training.finetune import FineTuner, FineTuning, finetune, read_checks, score
-from sorairo.training.lineage import forget, lineage
+from sorairo.pipelines.cards import load_card, load_config
+from sorairo.training.dit_loop import LEVELS, DiTTrainer
+from sorairo.training.finetune import FineTuner, FineTuning, _prompts, _write_lines, finetune, read_checks, score
+from sorairo.training.lineage import UNREADABLE, forget, lineage
+from sorairo.training.parallel import Workers
+from sorairo.training.recipe import DiTTraining, Recipe
 
 QUICK = FineTuning(steps=4, steps_per_check=2, tokens_per_batch=360)
 NOTES = '["*"]\nlicence = "CC0-1.0"\nsource = "a test"\ncaptions = ["zebras pass by"]\n'
@@ -72,6 +78,36 @@ def test_the_held_out_loss_is_taken_at_every_noise_level(full: Path) -> None:
     assert load_card(full).facts["held_out"] == pytest.approx(score(best, checks[0]), abs=1e-4)
 
 
+def test_the_loss_before_is_that_of_the_model_it_starts_from(full: Path, tiny_model: Path, tmp_path: Path) -> None:
+    draw = replace(DiTTraining().draw, tokens_per_batch=QUICK.tokens_per_batch, caption_dropout=0.0, late_share=0.0)
+    shards = sorted((full / "training" / "latents").glob("*-held-out-*.safetensors"))
+    held_out = LatentDataset(shards, TextEncoder()([""]).states[0], draw, QUICK.seed)
+    recipe = Recipe(model=load_config(tiny_model), start=str(tiny_model), dit=DiTTraining(QUICK.schedule(), draw))
+    found = DiTTrainer(recipe, tmp_path, held_out, Workers()).held_out_losses(held_out, {})
+    first = read_checks(full / "training")[0]
+    for number, level in enumerate(LEVELS):
+        losses = torch.cat([losses for each, losses in found if each == level])
+        assert first[f"loss_level_{(number + 1) / 5:.1f}"] == pytest.approx(losses.mean().item(), rel=1e-6)
+
+
+def test_checks_are_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def half(self: Path, text: str) -> None:
+        self.write_bytes(text.encode()[:20])
+        raise KeyboardInterrupt
+
+    _write_lines(tmp_path / "held-out.jsonl", [{"step": 0}])
+    monkeypatch.setattr(Path, "write_text", half)
+    with pytest.raises(KeyboardInterrupt):
+        _write_lines(tmp_path / "held-out.jsonl", [{"step": 0}, {"step": 25}])
+    assert read_checks(tmp_path) == [{"step": 0}]
+
+
+def test_captions_of_any_length_can_be_asked_for() -> None:
+    asked = _prompts(["", "  ", "word " * 2000, "a hill"])
+    assert [VideoRequest(prompt).prompt[:6] for prompt in asked] == ["word w", "a hill"]
+    assert _prompts([""]) == ()
+
+
 def test_each_level_counts_the_same() -> None:
     first = {"step": 0, "loss_level_0.2": 1.0, "loss_level_1.0": 10.0}
     assert score({"step": 5, "loss_level_0.2": 0.5, "loss_level_1.0": 10.0}, first) == 0.75
@@ -82,6 +118,20 @@ def test_a_finished_run_is_left_as_it_is(full: Path, dataset: Path, tiny_model: 
     before = (full / "dit.safetensors").stat().st_mtime_ns
     assert finetune(str(tiny_model), dataset, full, QUICK) == full
     assert (full / "dit.safetensors").stat().st_mtime_ns == before
+
+
+def test_another_model_is_not_taken_for_this_one(full: Path, dataset: Path, tiny_model: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="its model has another method: take another folder, such as"):
+        finetune(str(tiny_model), dataset, full, replace(QUICK, lora_rank=2))
+    shutil.copytree(tiny_model, tmp_path / "copy")
+    with pytest.raises(ValueError, match="its model has another parent and method and dataset"):
+        finetune(str(tiny_model), dataset, tmp_path / "copy", QUICK)
+    shutil.copytree(dataset, tmp_path / "other")
+    card = json.loads((dataset / CARD).read_text())
+    (tmp_path / "other" / CARD).write_text(json.dumps(card | {"name": "other"}))
+    shutil.copytree(full / "training", tmp_path / "begun" / "training")
+    with pytest.raises(ValueError, match="its model has another dataset"):
+        finetune(str(tiny_model), tmp_path / "other", tmp_path / "begun", QUICK)
 
 
 def test_it_goes_on_where_it_was_killed(
@@ -109,10 +159,23 @@ def test_it_goes_on_where_it_was_killed(
 def test_it_ends_when_nothing_more_is_learnt(
     dataset: Path, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Killed once before the new model is written: then nothing is left to learn either."""
     losses = iter([1.0, 0.9, 0.95, 0.92, 0.5])
-    monkeypatch.setattr(FineTuner, "held_out_losses", lambda *_: {"loss_level_0.2": next(losses)})
+    out = tmp_path / "own"
+
+    def check(_: FineTuner, step: int, __: object) -> dict[str, float]:
+        return {"step": step, "loss_level_0.2": next(losses)}
+
+    def killed(*_: object) -> Path:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(FineTuner, "check", check)
     settings = FineTuning(steps=40, steps_per_check=1, patience=2, tokens_per_batch=60, lora_rank=2)
-    out = finetune(str(tiny_model), dataset, tmp_path / "own", settings)
+    with monkeypatch.context() as patch:
+        patch.setattr("sorairo.training.finetune._bundle", killed)
+        with pytest.raises(KeyboardInterrupt):
+            finetune(str(tiny_model), dataset, out, settings)
+    finetune(str(tiny_model), dataset, out, settings)
     assert [check["loss_level_0.2"] for check in read_checks(out / "training")] == [1.0, 0.9, 0.95, 0.92]
     card = load_card(out)
     assert (card.facts["steps"], card.facts["held_out"]) == (1, 0.9)
@@ -170,6 +233,29 @@ def test_the_way_back_from_a_file(clip: Path, full: Path, dataset: Path, capsys:
     assert cli.run(["forget", "nobody.mp4", *searched]) == 5
     assert cli.run(["lineage", str(clip), *searched]) == 0
     assert "data set: zebras" in capsys.readouterr().out
+
+
+def test_what_cannot_be_read_is_named_and_hinders_nothing(
+    clip: Path, full: Path, dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    work = tmp_path / "found" / "work"
+    shutil.copytree(full, work / "my-model", ignore=shutil.ignore_patterns("training", "card.json"))
+    shutil.copyfile(clip, work / "clip.mp4")
+    (work / "empty.mp4").touch()
+    (work / "page.png").write_text("<html>")
+    shutil.copytree(dataset, tmp_path / "set")
+    shutil.copyfile(clip, tmp_path / "set" / "work" / "clip.mp4")  # there lie shots, not clips
+    told = [(link.kind, link.name) for link in forget("1.mp4", [tmp_path])]
+    assert told == [
+        ("shard", "shots-00000.tar"), ("model", "my-model"), ("clip", "clip.mp4"),
+        (UNREADABLE, "empty.mp4"), (UNREADABLE, "page.png"),
+    ]  # fmt: skip
+    with open(tmp_path / "set" / "index.parquet", "ab") as index:
+        index.write(b"x")
+    (link,) = forget("1.mp4", [tmp_path])
+    assert (link.kind, link.name) == (UNREADABLE, "set")
+    assert cli.run(["forget", "1.mp4", "--in", str(tmp_path)]) == 5
+    assert "is not the index that its card names" in capsys.readouterr().out
 
 
 def test_a_clips_manifest_names_the_data_set(clip: Path, dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:

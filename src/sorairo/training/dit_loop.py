@@ -6,6 +6,7 @@ levels shifted by size (Esser et al. 2024).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,6 +34,8 @@ from sorairo.training.state import TrainingState
 
 HEADS = ("patches_in", "picture_in", "level_in", "modulation", "head", "text_reader")
 MAX_GRADIENT_NORM = 1.0
+LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)
+HELD_OUT_BATCHES = 2
 
 
 class Noised(NamedTuple):
@@ -79,14 +82,14 @@ class DiTTrainer:
                 noted = self._step(step, noised)
                 if journal:
                     journal.add(step, noted)
+                if self.ends(step + 1):  # before it is saved: a run that goes on from there has been asked
+                    last = step + 1
+                    break
                 if saving.rings():
                     self.state.save(step + 1)
                     self._write_weights(step + 1)
                 if journal and self.strip and sampling.rings():
                     journal.picture(step + 1, "samples", self.strip.draw(self._average(), step + 1))
-                if self.ends(step + 1):
-                    last = step + 1
-                    break
         if steps:
             self.state.save(last)
         return self._write_weights(last)
@@ -134,6 +137,20 @@ class DiTTrainer:
         error = squared_error(velocity, target)
         weight = 1 + self.recipe.dit.object_weight * part.cover.to(device)
         return flow_loss(error, noise_map, weight), flow_loss(error.detach(), noise_map)
+
+    @torch.no_grad()
+    def held_out_losses(self, held_out: LatentDataset, weights: Mapping[str, Tensor]) -> list[tuple[float, Tensor]]:
+        """Each of `LEVELS` with the losses [b] of a batch at it, for a few batches, always of the same noise; with
+        ``weights``, or with those that the model has. Of a training by one process."""
+        own, found = {name: value.clone() for name, value in self.model.state_dict().items()}, []
+        self.model.load_state_dict(weights or own)
+        for number in range(HELD_OUT_BATCHES):
+            batch = held_out.draw(number)
+            for level in LEVELS:
+                noised = Noised(batch, torch.full(batch.cover.shape, level), seed=number)
+                found.append((level, self.losses(noised)[1].cpu()))
+        self.model.load_state_dict(own)
+        return found
 
     def _step(self, step: int, noised: Noised) -> Noted:
         """Changes the weights; returns what the journal notes. Loss by level is of this process's part only."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,12 +20,23 @@ from sorairo.checkpoint import load_into, load_tensors, save_tensors
 from sorairo.data.dataset import CARD, read_card, sha256_of
 from sorairo.data.footage_latents import Captioner, FootageLatents, write_footage_latents
 from sorairo.data.latent_dataset import DrawConfig, LatentDataset
+from sorairo.media import new_file
 from sorairo.models.text_encoder import TextEncoder
 from sorairo.models.video_vae import VideoVAE
 from sorairo.pipelines.bundle import default_device, write_bundle
-from sorairo.pipelines.cards import CARD_FILE, DIT_FILE, VAE_FILE, find_model, list_models, load_card, load_config
+from sorairo.pipelines.cards import (
+    CARD_FILE,
+    CONFIG_FILE,
+    DIT_FILE,
+    VAE_FILE,
+    find_model,
+    list_models,
+    load_card,
+    load_config,
+)
+from sorairo.pipelines.request import MAX_PROMPT_CHARACTERS
 from sorairo.shapes import NATIVE_BUCKETS
-from sorairo.training.dit_loop import DiTTrainer, Noised
+from sorairo.training.dit_loop import DiTTrainer
 from sorairo.training.journal import loss_by_level, print_progress, require_tensorboard
 from sorairo.training.lineage import descent
 from sorairo.training.lora import add_low_rank, merged
@@ -33,10 +44,10 @@ from sorairo.training.parallel import Workers
 from sorairo.training.recipe import DiTTraining, Recipe, Schedule
 from sorairo.training.samples import SampleStrip
 
-LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)
-CHECK_BATCHES = 2
 SAMPLE_PROMPTS = 4
-BEST = "best.safetensors"
+BEST, CHECKS, LINEAGE = "best.safetensors", "held-out.jsonl", "lineage.json"
+Check = Mapping[str, float]
+"""The held-out loss by noise level, {"step": ..., "loss_level_0.2": ...} as in a training's log."""
 
 
 @dataclass(frozen=True)
@@ -74,33 +85,36 @@ def finetune(
     it. ``caption_clip`` describes shots that have no caption.
 
     Raises:
-        ValueError: no such model, a distilled one, no such data set, no captions, or the name of a built-in model.
+        ValueError: no such model, a distilled one, no such data set, no captions, the name of a built-in model, or
+            ``out`` is another model, or one from other data.
     """
     settings, base = settings or FineTuning(), find_model(model)
     require_tensorboard()
     name, run = out.absolute().name, out / "training"
     if name in list_models():
         raise ValueError(f"out is {out}; {name!r} is a built-in model: the nearest free name is {name + '-own'!r}")
-    if (out / CARD_FILE).exists():
-        return out
     config, device = replace(load_config(base), name=name), default_device()
     if config.distilled:
         raise ValueError(f"model is {model}, which is distilled: fine-tune the model that it was distilled from")
-    run.mkdir(parents=True, exist_ok=True)
+    lineage = _lineage(base, dataset, settings.lora_rank)
+    _check_same(out, run / LINEAGE, lineage)
+    if (out / CONFIG_FILE).exists():  # the last that is written
+        return out
     vae = VideoVAE(config.video_vae).eval().requires_grad_(False)
     load_into(vae, base / VAE_FILE)
     vae, encoder = vae.to(device), TextEncoder().to(device)
     latents = write_footage_latents(dataset, run / "latents", vae, encoder, print_progress, caption_clip)
     dit = DiTTraining(settings.schedule(), DrawConfig(settings.tokens_per_batch), object_weight=0.0)
     recipe = Recipe(model=config, start=str(base), dit=dit, seed=settings.seed, minutes_per_sample=5.0)
-    prompts = latents.captions[-SAMPLE_PROMPTS:]
-    strip = SampleStrip(run / "samples", prompts, config, vae, encoder, NATIVE_BUCKETS[0])
+    prompts = _prompts(latents.captions)
+    strip = SampleStrip(run / "samples", prompts, config, vae, encoder, NATIVE_BUCKETS[0]) if prompts else None
     empty, draws = encoder([""]).states[0].cpu(), (dit.draw, replace(dit.draw, caption_dropout=0.0, late_share=0.0))
     train, held = (
         LatentDataset(shards, empty, draw, settings.seed)
         for shards, draw in zip((latents.train, latents.held_out), draws, strict=True)
     )
     trainer = FineTuner(recipe, run, train, Workers(device=device), strip, settings, held)
+    _write_lines(run / LINEAGE, [lineage])
     trainer.run()
     return _bundle(trainer, base, dataset, latents, out)
 
@@ -116,68 +130,93 @@ class FineTuner(DiTTrainer):
         if self.settings.lora_rank:
             add_low_rank(self.model, self.settings.lora_rank)
 
+    def run(self) -> Path:
+        """Trains until nothing more is learnt, and returns the path of the weights that were best on what is held out.
+
+        The loss before is that of the model it starts from. A run that has ended trains no further.
+        """
+        checks = read_checks(self.folder)
+        if not checks:
+            _write_lines(self.folder / CHECKS, [self.check(0, {})])
+        if not self._is_over(checks):
+            super().run()
+        return self.folder / BEST
+
     def ends(self, step: int) -> bool:
         """Takes the held-out loss where it is due; notes it, keeps the best weights, and says whether to stop."""
         if step % self.settings.steps_per_check and step != self.schedule.steps:
             return False
         checks = [line for line in read_checks(self.folder) if line["step"] < step]
-        if not checks:
-            checks = [{"step": 0, **self.held_out_losses({})}]
-        checks.append({"step": step, **self.held_out_losses(self.state.average.weights)})
-        (self.folder / "held-out.jsonl").write_text("".join(json.dumps(line) + "\n" for line in checks))
-        scores = [score(line, checks[0]) for line in checks]
-        best = scores.index(min(scores))
-        best_step = checks[best]["step"]
-        print(f"held out {step}/{self.schedule.steps}  {scores[-1]:.4f} of the loss before; best at {best_step}")
-        if best == len(checks) - 1 or not (self.folder / BEST).exists():
+        checks.append(self.check(step, self.state.average.weights))
+        best, share = _best(checks), score(checks[-1], checks[0])
+        print(f"held out {step}/{self.schedule.steps}  {share:.4f} of the loss before; best at {checks[best]['step']}")
+        if best == len(checks) - 1:
             save_tensors(self.folder / BEST, self._average(), {"step": step})
-        return len(checks) - 1 - best >= self.settings.patience
+        _write_lines(self.folder / CHECKS, checks)
+        return self._is_over(checks)
 
-    @torch.no_grad()
-    def held_out_losses(self, weights: dict[str, Tensor]) -> dict[str, float]:
-        """Mean loss by noise level, {"loss_level_0.2": ...} as in a training's log, always of the same noise; with
-        ``weights``, or with those that the model has."""
+    def check(self, step: int, weights: Mapping[str, Tensor]) -> Check:
+        """The held-out loss after ``step`` steps, with ``weights`` or with those that the model has."""
         assert self.held_out, "nothing is held out"
-        losses, levels = [], []
-        with self._with(weights):
-            for number in range(CHECK_BATCHES):
-                batch = self.held_out.draw(number)
-                for level in LEVELS:
-                    noise_map = torch.full(batch.cover.shape, level)
-                    losses.append(self.losses(Noised(batch, noise_map, seed=number))[1].cpu())
-                    levels.append(torch.full((len(batch.latents),), level))
-        return loss_by_level(torch.cat(losses), torch.cat(levels))
+        found = self.held_out_losses(self.held_out, weights)
+        levels = [torch.full_like(losses, level) for level, losses in found]
+        return {"step": step, **loss_by_level(torch.cat([losses for _, losses in found]), torch.cat(levels))}
 
-    @contextmanager
-    def _with(self, weights: dict[str, Tensor]) -> Iterator[None]:
-        own = {name: value.clone() for name, value in self.model.state_dict().items()}
-        self.model.load_state_dict(weights or own)
-        yield
-        self.model.load_state_dict(own)
+    def _is_over(self, checks: Sequence[Check]) -> bool:
+        return len(checks) > 1 and len(checks) - 1 - _best(checks) >= self.settings.patience
 
     def _average(self) -> dict[str, Tensor]:
         return merged(super()._average())
 
 
-def score(check: dict[str, float], first: dict[str, float]) -> float:
+def score(check: Check, first: Check) -> float:
     """Held-out loss as a share of what it was at first, each noise level counting the same."""
     shares = [check[name] / first[name] for name in first if name != "step"]
     return sum(shares) / len(shares)
 
 
-def read_checks(run: Path) -> list[dict[str, float]]:
+def _best(checks: Sequence[Check]) -> int:
+    """Which of the checks was best, the first aside: of that model nothing has been changed yet."""
+    scores = [score(line, checks[0]) for line in checks[1:]]
+    return 1 + scores.index(min(scores))
+
+
+def read_checks(run: Path) -> list[Check]:
     """The held-out losses of a run so far."""
-    path = run / "held-out.jsonl"
+    path = run / CHECKS
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def _lineage(base: Path, dataset: Path, rank: int) -> dict[str, Any]:
+    data = read_card(dataset)
+    told = {"name": data["name"], "card_sha256": sha256_of(dataset / CARD), "licences": data["licences"]}
+    return descent(base, f"low-rank additions of {rank}" if rank else "all weights", dataset=told)
+
+
+def _write_lines(path: Path, lines: Sequence[Mapping[str, Any]]) -> None:
+    with new_file(path) as temporary:
+        temporary.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def _check_same(out: Path, begun: Path, lineage: dict[str, Any]) -> None:
+    """Raises ValueError if ``out`` is another model, or has begun to become one."""
+    known = json.loads(begun.read_text()) if begun.exists() else lineage
+    if (out / CARD_FILE).exists():
+        known = load_card(out).facts.get("lineage")
+    if known != lineage:
+        another = " and ".join(key for key in lineage if not known or known.get(key) != lineage[key])
+        raise ValueError(f"out is {out}; its model has another {another}: take another folder, such as {out}-2")
+
+
+def _prompts(captions: Sequence[str]) -> tuple[str, ...]:
+    """The last few captions, for samples: a caption may be empty or of any length, a request may not."""
+    return tuple(caption[:MAX_PROMPT_CHARACTERS] for caption in captions if caption.strip())[-SAMPLE_PROMPTS:]
 
 
 def _bundle(trainer: FineTuner, base: Path, dataset: Path, latents: FootageLatents, out: Path) -> Path:
     """Writes the new model. Its lineage is in the header of its weights too, which signed clips name by their hash."""
     weights, metadata = load_tensors(trainer.folder / BEST)
-    card, data = load_card(base), read_card(dataset)
-    told = {"name": data["name"], "card_sha256": sha256_of(dataset / CARD), "licences": data["licences"]}
-    rank = trainer.settings.lora_rank
-    lineage = descent(base, f"low-rank additions of {rank}" if rank else "all weights", dataset=told)
+    card, data, lineage = load_card(base), read_card(dataset), json.loads((trainer.folder / LINEAGE).read_text())
     save_tensors(out / DIT_FILE, {name: value.half() for name, value in weights.items()}, {"lineage": lineage})
     shutil.copyfile(base / VAE_FILE, out / VAE_FILE)
     checks = read_checks(trainer.folder)
