@@ -187,6 +187,11 @@ def test_a_judge_who_is_late(bundle: ModelBundle, judge: Judge, home: Path, tmp_
     assert "the judge did not work" in refusal(bundle, tmp_path)
 
 
+def test_a_judge_at_no_address(bundle: ModelBundle, home: Path, tmp_path: Path) -> None:
+    (home / "judge.toml").write_text('base_url = "http://[::1"\nmodel = "tiny"\n')
+    assert "the judge did not work (the judge gave no usable answer: InvalidURL)" in refusal(bundle, tmp_path)
+
+
 def test_a_judge_that_the_policy_demands_and_nobody_named(bundle: ModelBundle, home: Path, tmp_path: Path) -> None:
     shipped = (Path(policy.load_policy.__code__.co_filename).parent / "data" / "policy.toml").read_text()
     (home / "policy.toml").write_text(shipped.replace('"classifier"]', '"classifier", "judge"]'))
