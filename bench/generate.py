@@ -14,6 +14,8 @@ import time
 from pathlib import Path
 from statistics import median
 
+from sorairo.pipelines.request import VideoRequest
+
 REPEATS = 3
 PROMPT = "a red ball rolls in from the left and knocks over a row of yellow dominoes"
 
@@ -33,7 +35,7 @@ def stages_of(model: str) -> dict[str, float]:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does
     import torch
 
-    from sorairo.pipelines import VideoRequest, generate
+    from sorairo.pipelines import generate
 
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
     runs = []
@@ -49,7 +51,7 @@ def main() -> None:
     print(f"{platform.machine()}, {os.cpu_count()} cores, load {load}, Python {platform.python_version()}")
     print(f"python -c pass   {seconds_of([sys.executable, '-c', 'pass']):7.2f} s")
     print(f"sorairo --help   {seconds_of([sys.executable, '-m', 'sorairo.cli', '--help']):7.2f} s")
-    stages = stages_of(sys.argv[1] if len(sys.argv) > 1 else "sorairo-base")
+    stages = stages_of(sys.argv[1] if len(sys.argv) > 1 else VideoRequest.model)
     for stage, seconds in stages.items():
         print(f"{stage:<16} {seconds:7.2f} s")
     print(f"{'all stages':<16} {sum(stages.values()):7.2f} s")

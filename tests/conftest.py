@@ -154,7 +154,7 @@ def endpoint() -> Iterator[Endpoint]:
     server.server_close()
 
 
-@pytest.fixture(params=["sorairo-base"])
+@pytest.fixture(params=["sorairo-base", "sorairo-turbo"])
 def shipped_model(request: pytest.FixtureRequest) -> str:
     """The name of a built-in model; skips while its weights are not there."""
     name: str = request.param

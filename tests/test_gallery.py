@@ -50,4 +50,4 @@ def test_the_shipped_list_is_valid_and_within_what_the_model_knows(tiny_model: P
     assert len(listed.clip) >= 16
     assert len({clip.seed for clip in listed.clip}) == len({clip.prompt for clip in listed.clip}) == len(listed.clip)
     assert [line for clip in listed.clip for line in notices(VideoRequest(clip.prompt), card)] == []
-    assert listed.model == "sorairo-base"
+    assert listed.model == VideoRequest.model

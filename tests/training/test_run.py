@@ -167,5 +167,6 @@ def test_another_recipes_folder_is_refused(prepared: Path, write_recipe: WriteRe
         train(path, prepared)
 
 
-def test_the_recipe_of_the_shipped_model_makes_one_of_its_form() -> None:
-    assert read_recipe(SMOKE.with_name("cpu.toml")).model == load_config(find_model("sorairo-base"))
+@pytest.mark.parametrize(("recipe", "model"), [("cpu", "sorairo-base"), ("turbo", "sorairo-turbo")])
+def test_the_recipes_of_the_shipped_models_make_ones_of_their_form(recipe: str, model: str) -> None:
+    assert read_recipe(SMOKE.with_name(f"{recipe}.toml")).model == load_config(find_model(model))

@@ -1,6 +1,6 @@
 """What the tools are worth: real clips go in, and detectors say what of them and of the prompt is in what comes out.
 
-Also how much a long clip jumps where its windows meet. python -m sorairo.evals.tools [NUMBER OF PROMPTS]
+Also how much a long clip jumps where its windows meet. python -m sorairo.evals.tools [NUMBER OF PROMPTS [MODEL]]
 """
 
 from __future__ import annotations
@@ -191,7 +191,7 @@ def loop_seams(bundle: ModelBundle, num_prompts: int) -> list[Seams]:
 def main() -> None:
     """Prints the tools' table and the seams."""
     number = int(sys.argv[1]) if len(sys.argv) > 1 else NUM_QUICK
-    bundle = load_bundle(VideoRequest.model)
+    bundle = load_bundle(sys.argv[2] if len(sys.argv) > 2 else VideoRequest.model)
     print(table(score_tools(bundle, number, lambda *state: print(*state, file=sys.stderr))))
     print(f"20 seconds in windows: {seams_line(long_clip_seams(bundle, max(1, number // 2)))}")
     print(f"loops of real clips: {seams_line(loop_seams(bundle, number))}")
