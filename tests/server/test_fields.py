@@ -66,6 +66,12 @@ def test_a_prompt_may_begin_with_a_bracket() -> None:
         assert form(prompt=prompt) == {"prompt": prompt}
 
 
+@pytest.mark.parametrize("name", ["message", "reason", "answer", "video_id", "consent"])
+def test_words_stay_words(name: str) -> None:
+    for words in ("true", "[sic]"):
+        assert form(**{name: words}) == {name: words}
+
+
 def test_null_is_what_was_not_given_but_of_a_known_field() -> None:
     fields = read(b'{"seed": null, "prompt": "a"}', JSON)
     check_names(fields, "seed", "prompt")

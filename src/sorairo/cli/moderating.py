@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from sorairo.cli.operating import installation, settings_of
+from sorairo.cli.terminal import printable
 
 
 @click.command()
@@ -40,7 +41,7 @@ def reports(outcome: str, case: str, decision: str, answer: str, **values: Any) 
             return
         for found, account in queue(session, outcome):
             parts = (found.id, found.kind, found.video_id or "-", found.reason, account.name, found.message)
-            click.echo("  ".join(parts).rstrip())
+            click.echo("  ".join(map(printable, parts)).rstrip())
 
 
 @click.command()

@@ -22,7 +22,10 @@ from sorairo.server.errors import ApiError
 Fields = dict[str, Any]
 """Plain JSON data, and an UploadFile where a file was sent."""
 
-TEXTS = ("prompt", "negative_prompt", "model", "size", "name", "description", "url", "title", "folder")
+TEXTS = (
+    "prompt", "negative_prompt", "model", "size", "consent", "name", "description", "url", "title", "folder", "message",
+    "reason", "answer", "video_id",
+)  # fmt: skip
 """Never anything else, whatever they begin with."""
 
 MAX_FORM_FIELDS, MAX_FORM_FILES = 64, 4
