@@ -75,6 +75,14 @@ def test_nothing_is_begun_for_a_suspended_account(worker: Worker, service: Servi
     assert (row.error_code, row.stage, "blood" in row.error_message) == ("account_suspended", "queued", True)
 
 
+def test_a_judgement_that_fails_does_not_stop_the_worker(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker.jobs, "judge", broken)
+    worker._active.add("video_1")
+    with pytest.raises(RuntimeError, match="a bug"):
+        worker._judge("video_1")
+    assert (worker._active, worker._woken.is_set()) == (set(), True)
+
+
 def test_a_claimed_video_is_made_once(worker: Worker, service: Service, caller: Caller) -> None:
     video_id = ask(service, caller)
     assert worker._claim() == video_id

@@ -43,7 +43,7 @@ class Worker:
         self.settings, self.database = settings, open_installation(settings.library_url)
         self.jobs = Jobs(settings, self.database, self.executor)
         self._stopping, self._woken, self._active = False, threading.Event(), set[str]()
-        self._running = threading.Lock()
+        self._running, self._judging = threading.Lock(), False
         self._make, self._deliver = self._workflows()
 
     def run(self, parent: int | None = None) -> None:
@@ -57,18 +57,26 @@ class Worker:
                 beaten = time.monotonic()
                 self._beat()
                 self._rescue()
-            if not self._active and (video_id := self.jobs.next_to_judge()):
-                self._active.add(video_id)
-                threading.Thread(target=self._judge, args=(video_id,), daemon=True).start()
-            if not self._active and (video_id := self._claim()):
-                self._active.add(video_id)
-                with SetWorkflowID(video_id):
-                    DBOS.start_workflow(self._make, video_id)
+            if not self._active:
+                self._take()
             self._woken.wait(_IDLE_SECONDS)
             self._woken.clear()
         for video_id in self._active:
             self.jobs.give_back(video_id)
         os._exit(0)  # a step in a thread would be waited for
+
+    def _take(self) -> None:
+        """Judging and making take turns where there is both to do: neither waits for all of the other."""
+        for _ in range(2):
+            self._judging = not self._judging
+            if video_id := self.jobs.next_to_judge() if self._judging else self._claim():
+                self._active.add(video_id)
+                if self._judging:
+                    threading.Thread(target=self._judge, args=(video_id,), daemon=True).start()
+                    return
+                with SetWorkflowID(video_id):
+                    DBOS.start_workflow(self._make, video_id)
+                return
 
     def _stop(self, *_: object) -> None:
         self._stopping = True
@@ -88,8 +96,7 @@ class Worker:
                 try:
                     self._make_video(video_id)
                 finally:
-                    self._active.discard(video_id)
-                    self._woken.set()  # the next need not wait for the clock
+                    self._done(video_id)
 
         @DBOS.workflow(name="deliver")
         def deliver(endpoint_id: str, kind: str, video_id: str, at: int) -> None:
@@ -110,11 +117,16 @@ class Worker:
             with SetWorkflowID(f"{video_id} {kind} {endpoint_id}"):
                 DBOS.start_workflow(self._deliver, endpoint_id, kind, video_id, at)
 
-    def _judge(self, video_id: str) -> None:
-        with self._running:
-            self.jobs.judge(video_id)
+    def _done(self, video_id: str) -> None:
         self._active.discard(video_id)
-        self._woken.set()
+        self._woken.set()  # the next need not wait for the clock
+
+    def _judge(self, video_id: str) -> None:
+        try:
+            with self._running:
+                self.jobs.judge(video_id)
+        finally:
+            self._done(video_id)
 
     def _receivers(self, video_id: str) -> list[tuple[str, str, int]]:
         """Endpoint, event and time for each address that is told what became of a video."""
