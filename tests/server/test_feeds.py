@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -13,15 +14,18 @@ import numpy as np
 import pytest
 from sqlalchemy import update
 from starlette.testclient import TestClient
-from tests.server.conftest import SMALL, Enter, Mother, both, error_of, finish, row_of
+from tests.server.conftest import SMALL, Enter, Mother, both, error_of, finish, row_of, wait_for
 
 from sorairo.media import write_mp4
 from sorairo.pipelines import policy
+from sorairo.pipelines.publication import judge_public
 from sorairo.pipelines.request import Anchor, Material, VideoRequest
 from sorairo.server.access import Service
+from sorairo.server.audit import lines
 from sorairo.server.jobs import Jobs
 from sorairo.server.keys import SCOPES
-from sorairo.server.tables import VideoRow
+from sorairo.server.moderation import penalise
+from sorairo.server.tables import VideoRow, now
 
 
 @pytest.fixture
@@ -129,10 +133,11 @@ def test_only_what_is_finished_can_be_published(enter: Enter, service: Service, 
     assert jobs.next_to_judge() is None
 
 
-@pytest.mark.parametrize(("field", "text"), [("title", "Mickey Mouse"), ("prompt", "Mickey Mouse runs")])
-def test_texts_are_judged_again(enter: Enter, service: Service, jobs: Jobs, mp4: bytes, field: str, text: str) -> None:
-    alice = enter("alice")
-    video_id = made(alice, service, mp4, **({"prompt": text} if field == "prompt" else {}))
+@pytest.mark.parametrize("field", ["title", "prompt", "negative_prompt", "consent"])
+def test_texts_are_judged_again(enter: Enter, service: Service, jobs: Jobs, mp4: bytes, field: str) -> None:
+    """All that everybody reads: under the clip, and in its credentials."""
+    alice, text = enter("alice"), "Mickey Mouse runs"
+    video_id = made(alice, service, mp4, **({field: text} if field != "title" else {}))
     show(alice, video_id, **({"title": text} if field == "title" else {}))
     row = judged(jobs, service)
     assert row.publication == "refused"
@@ -158,6 +163,80 @@ def test_a_new_title_is_judged_before_it_is_seen(enter: Enter, service: Service,
     assert judged(jobs, service).publication == "refused"
 
 
+@both
+def test_nobody_publishes_a_title_that_another_worker_has_to_judge(
+    enter: Enter, service: Service, jobs: Jobs, mp4: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one judges, the owner gives another title and a second worker takes it: each decides on what it read."""
+    alice, second = enter("alice"), Jobs(service.settings, service.database, "there-0")
+    video_id = made(alice, service, mp4)
+    show(alice, video_id, title="Sunday")
+    assert jobs.next_to_judge() == video_id
+
+    def slowly(*given: Any) -> str:
+        monkeypatch.setattr("sorairo.server.jobs.judge_public", judge_public)
+        show(alice, video_id, title="Mickey Mouse")
+        assert second.next_to_judge() == video_id
+        return judge_public(*given)
+
+    monkeypatch.setattr("sorairo.server.jobs.judge_public", slowly)
+    jobs.judge(video_id)
+    assert seen(alice) == []
+    second.judge(video_id)
+    assert (row_of(service, video_id).publication, seen(alice)) == ("refused", [])
+
+
+@both
+def test_a_title_that_comes_with_a_worker_is_judged(enter: Enter, service: Service, mp4: bytes) -> None:
+    """The worker's claim is not yet written down when the owner's change begins."""
+    alice = enter("alice")
+    video_id = made(alice, service, mp4)
+    show(alice, video_id)
+    change = threading.Thread(target=alice.post, args=(f"/v1/videos/{video_id}",), kwargs={"json": {"title": "Monday"}})
+    with service.database.writing.begin() as session:
+        session.execute(update(VideoRow).where(VideoRow.id == video_id).values(publication="judging"))
+        change.start()
+        time.sleep(0.5)
+    change.join()
+    row = row_of(service, video_id)
+    assert (row.title, row.publication) == ("Monday", "pending")
+
+
+def test_a_title_is_shown_in_the_policy_s_words(enter: Enter, service: Service, jobs: Jobs, mp4: bytes) -> None:
+    alice = enter("alice")
+    show(alice, made(alice, service, mp4), title="My Coca-Cola can")
+    row = judged(jobs, service)
+    (shown,) = alice.get("/v1/feeds/recent").json()["data"]
+    assert (row.publication, "Coca-Cola" in row.title, shown["title"]) == ("published", False, row.title)
+
+
+def test_nobody_publishes_while_suspended(enter: Enter, service: Service, jobs: Jobs, mp4: bytes) -> None:
+    alice, bob = enter("alice"), enter("bob")
+    videos = [made(client, service, mp4) for client in (alice, bob)]
+    for client, video_id in zip((alice, bob), videos, strict=True):
+        show(client, video_id)
+    for days, waiting in ((1, videos[1]), (0, videos[0])):
+        with service.database.writing.begin() as session:
+            penalise(session, "alice", days, "blood")
+        assert jobs.next_to_judge() == waiting
+        assert jobs.next_to_judge() is None
+
+
+def test_who_asks_again_waits_again(
+    enter: Enter, service: Service, jobs: Jobs, mp4: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, bob, moments = enter("alice"), enter("bob"), iter((now(), now() + 1, now() + 2))
+    monkeypatch.setattr("sorairo.server.library.now", lambda: next(moments))
+    first, second = (client.post("/v1/videos", json=SMALL).json()["id"] for client in (alice, bob))
+    for video_id in (first, second):
+        finish(service, video_id, mp4)
+    for client, video_id in ((alice, first), (bob, second)):
+        show(client, video_id)
+    assert jobs.next_to_judge() == first
+    show(alice, first, title="Monday")
+    assert [jobs.next_to_judge() for _ in range(2)] == [second, first]
+
+
 @pytest.mark.parametrize(("score", "result"), [(0.78, "refused"), (0.7, "published")])
 def test_frames_have_a_lower_threshold_than_for_their_owner(
     enter: Enter, service: Service, jobs: Jobs, mp4: bytes, score: float, result: str, monkeypatch: pytest.MonkeyPatch
@@ -177,7 +256,7 @@ def test_faces_from_uploads_stay_private_whatever_was_consented_to(
     monkeypatch.setattr(policy, "_detector", lambda kind: lambda _frame: 0.9 * (kind is policy.FaceDetector))
     alice = enter("alice")
     plain, used = made(alice, service, mp4), made(alice, service, mp4)
-    request = VideoRequest("a man waves", anchors=(Anchor(Material("x.png")),), consent="my own face")
+    request = VideoRequest("a man waves", anchors=(Anchor(Material("x.png")),), consent="All are adults and agree.")
     with service.database.writing.begin() as session:
         session.execute(update(VideoRow).where(VideoRow.id == used).values(request=request.to_json()))
     for video_id, result in ((plain, "published"), (used, "refused")):
@@ -200,16 +279,17 @@ def test_what_cannot_be_judged_is_refused_and_may_be_asked_again(enter: Enter, s
     assert row_of(service, video_id).publication == "private"
 
 
-def test_a_worker_judges_before_it_makes_the_next_video(
-    enter: Enter, service: Service, mp4: bytes, mother: Mother
-) -> None:
+def test_a_worker_judges_and_makes_in_turns(enter: Enter, service: Service, mp4: bytes, mother: Mother) -> None:
+    """So that neither those who publish nor those who wait for a video can be kept waiting by the others."""
     alice = enter("alice")
-    video_id = made(alice, service, mp4)
-    show(alice, video_id)
+    first, second = (made(alice, service, mp4) for _ in range(2))
+    queued = [alice.post("/v1/videos", json=SMALL | {"num_inference_steps": 2}).json()["id"] for _ in range(2)]
+    for video_id in (first, second):
+        show(alice, video_id)
     worker = mother.bear(service.settings)
-    ends = time.monotonic() + 60
-    while row_of(service, video_id).publication in ("pending", "judging") and time.monotonic() < ends:
-        time.sleep(0.1)
+    wait_for(service, queued[1])
     os.kill(worker, signal.SIGTERM)
     assert mother.bury() == 0
-    assert row_of(service, video_id).publication == "published"
+    with service.database.reading() as session:
+        told = [line.subject for line in lines(session) if line.actor.endswith("-0")]
+    assert told == [first, queued[0], second, queued[1]]

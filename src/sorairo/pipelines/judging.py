@@ -14,7 +14,7 @@ from pathlib import Path
 from sorairo.config import load_toml
 from sorairo.media import Footage, Frames
 from sorairo.pipelines.captions import data_url
-from sorairo.pipelines.policy import RefusedError
+from sorairo.pipelines.policy import accept
 from sorairo.provenance import home_folder
 from sorairo.provenance.fingerprint import moments
 from sorairo.safety import Context, Decision, LLMJudge, judge_request
@@ -44,9 +44,9 @@ class Reviews:
     def accept(self, draft: Path) -> None:
         """Waits for the first answer, and asks again with the finished draft. Raises RefusedError of one line."""
         if self._first:
-            _accept(self._first.result())
+            accept(self._first.result())
         output = _pictures(_frames(draft)) if self._context.judge else []
-        _accept(judge_request(self._texts, [*self._uploads, *output], self._context))
+        accept(judge_request(self._texts, [*self._uploads, *output], self._context))
 
 
 def _frames(draft: Path) -> list[Frames]:
@@ -58,8 +58,3 @@ def _pictures(frames: Sequence[Frames]) -> list[str]:
     """At most eight, spread evenly."""
     step = max(1, -(-len(frames) // MOST_PICTURES))
     return [data_url(frame) for frame in frames[::step]]
-
-
-def _accept(decision: Decision) -> None:
-    if not decision.allowed:
-        raise RefusedError(decision)

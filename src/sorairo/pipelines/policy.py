@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from sorairo.media import Footage, Frames
+from sorairo.media import Frames
 from sorairo.models.text_encoder import TextEncoder
 from sorairo.pipelines.cards import weight_roots
 from sorairo.pipelines.request import VideoRequest
@@ -93,37 +93,18 @@ def judge_uploads(timelines: Sequence[Timeline], context: PictureContext) -> lis
         where: [placed.frames[number] for number in moments(len(placed.frames), placed.fps)]
         for where, placed in uploads.items()
     }
-    _accept(check_uploads(shown, context))
+    accept(check_uploads(shown, context))
     return [frame for frames in shown.values() for frame in frames]
 
 
 def judge_frame(frame: Frames, number: int, request: VideoRequest, context: PictureContext) -> None:
     """Looks at a finished frame [h w 3] if it is one of the two of its second. Raises RefusedError."""
     if number in moments(request.num_frames, 0 if request.still else request.fps):
-        _accept(check_frame(frame, number / request.fps, context))
+        accept(check_frame(frame, number / request.fps, context))
 
 
-def judge_public(request: VideoRequest, title: str, clip: Path, encoder: TextEncoder) -> None:
-    """Judges a finished clip for everybody's eyes: its texts, and two frames for each second, by stricter thresholds.
-
-    Where pictures or clips were used no face may be seen, whatever was consented to: that was for its owner.
-
-    Raises:
-        RefusedError: one line with the field or the moment, the category and what may be changed.
-    """
-    context = replace(standard_context(encoder), surface="public", has_upload=bool(request.materials))
-    _accept(check_prompt(texts_of(request) | {"title": title}, context))
-    pictures = replace(picture_context(request, people=False), consent="", surface="public")
-    footage = Footage(clip)
-    for number in moments(len(footage), footage.fps):
-        frame, seconds = footage[number], number / footage.fps
-        where = f"the frame at {seconds:g} s"
-        _accept(
-            check_uploads({where: [frame]}, pictures) if request.materials else check_frame(frame, seconds, pictures)
-        )
-
-
-def _accept(decision: Decision) -> None:
+def accept(decision: Decision) -> None:
+    """Raises RefusedError where it refuses."""
     if not decision.allowed:
         raise RefusedError(decision)
 

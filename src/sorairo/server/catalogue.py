@@ -34,7 +34,7 @@ def update_video(video_id: str, given: Given, service: Opened, caller: Writer) -
             raise ApiError(400, f"{name} must be {wanted}.", name, "invalid_value")
     with service.database.writing.begin() as session:
         shown = given.pop("published", None)
-        row = find(session, caller.account_id, video_id, finished=bool(shown))
+        row = find(session, caller.account_id, video_id, finished=bool(shown), locked=True)
         if shown and not service.settings.feeds:
             raise ApiError(400, "This server has no feeds.", "published", "feeds_off")
         retitled = row.publication in ("judging", "published") and given.get("title", row.title) != row.title

@@ -15,13 +15,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, case, select, update
+from sqlalchemy import ColumnElement, CursorResult, case, select, update
 
 from sorairo.pipelines import GenerationError, ModelBundle, RefusedError, load_bundle
 from sorairo.pipelines.generation import Generation
 from sorairo.pipelines.pictures import animation, write_pictures
-from sorairo.pipelines.policy import apply_policy, judge_public, standard_context
+from sorairo.pipelines.policy import apply_policy, standard_context
 from sorairo.pipelines.progress import Progress
+from sorairo.pipelines.publication import judge_public
 from sorairo.pipelines.request import Material, VideoRequest
 from sorairo.provenance.clip_store import ClipStore
 from sorairo.safety import Decision
@@ -127,11 +128,12 @@ class Jobs:
             self._write(video_id, attempts=VideoRow.attempts - 1)
 
     def next_to_judge(self) -> str | None:
-        """A video that its owner wants to publish, now this worker's to judge. One that takes its worker down stays as
-        it is until the owner asks again."""
-        pending = (VideoRow.publication == "pending", VideoRow.deleted_at.is_(None))
+        """The video that its owner wants to publish longest, now this worker's to judge. One that takes its worker
+        down stays as it is until the owner asks again; those of an account that is suspended wait."""
+        pending = (VideoRow.publication == "pending", VideoRow.deleted_at.is_(None), Account.suspended_until <= now())
+        longest = select(VideoRow.id).join(Account).where(*pending).order_by(VideoRow.published_at, VideoRow.position)
         with self.database.reading() as session:
-            video_id = session.scalar(select(VideoRow.id).where(*pending).limit(1))
+            video_id = session.scalar(longest.limit(1))
         if video_id is None or not self._decide(video_id, "pending", publication="judging"):
             return None
         return video_id
@@ -140,24 +142,25 @@ class Jobs:
         """Publishes a finished video, or tells its owner what the policy for what everybody sees says against it."""
         with self.database.reading() as session:
             row = session.scalars(select(VideoRow).where(VideoRow.id == video_id)).one()
-        reason, name = FAILED["message"], VARIANTS["video"][0]
+        reason, name, title = FAILED["message"], VARIANTS["video"][0], row.title
         try:
             request = VideoRequest.from_json(row.request)
             with tempfile.TemporaryDirectory(prefix="sorairo-") as folder:
                 clip = self.storage.fetch(f"videos/{video_id}/{name}", Path(folder) / name)
-                judge_public(request, row.title, clip, self._bundle(request.model).text_encoder)
+                title = judge_public(request, title, clip, self._bundle(request.model).text_encoder)
         except RefusedError as error:
             reason = str(error)
         except Exception:
             log.exception("%s is not judged", video_id)
         else:
             reason = ""
-        result = "refused" if reason else "published"
-        self._decide(video_id, "judging", publication=result, publication_reason=reason, published_at=now())
+        result, same = "refused" if reason else "published", VideoRow.title == row.title  # else another judges it anew
+        told = {"publication": result, "publication_reason": reason, "title": title}
+        self._decide(video_id, "judging", same, published_at=now(), **told)
 
-    def _decide(self, video_id: str, before: str, **values: Any) -> bool:
+    def _decide(self, video_id: str, before: str, *such: ColumnElement[bool], **values: Any) -> bool:
         """Whether it was as it was ``before``: its owner may have thought better of it."""
-        known = (VideoRow.id == video_id, VideoRow.publication == before, VideoRow.deleted_at.is_(None))
+        known = (VideoRow.id == video_id, VideoRow.publication == before, VideoRow.deleted_at.is_(None), *such)
         with self.database.writing.begin() as session:
             decided = cast(CursorResult[Any], session.execute(update(VideoRow).where(*known).values(**values)))
             if decided.rowcount and before == "judging":

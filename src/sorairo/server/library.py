@@ -89,12 +89,14 @@ def repeated(session: Session, caller: Caller, repeat: Repeat) -> VideoRow | Non
 
 
 def find(
-    session: Session, account_id: str, video_id: str, finished: bool = False, published: bool = False
+    session: Session, account_id: str, video_id: str, finished: bool = False, published: bool = False,
+    locked: bool = False,
 ) -> VideoRow:  # fmt: skip
     """Raises ApiError 404, the same for unknown, deleted and another's, but for what that one ``published``; and for
-    one not finished where it must be."""
+    one not finished where it must be. ``locked``: nobody else changes it in this transaction."""
     seen = _LIVE & or_(VideoRow.account_id == account_id, _PUBLISHED) if published else _own(account_id)
-    row = session.scalar(select(VideoRow).where(VideoRow.id == video_id, seen))
+    query = select(VideoRow).where(VideoRow.id == video_id, seen)
+    row = session.scalar(query.with_for_update() if locked else query)
     if row is None:
         raise not_found("video", video_id)
     if finished and row.status != "completed":  # on any other code clients would ask again
@@ -183,7 +185,7 @@ def feed(session: Session, featured: bool, after: str | None, limit: int) -> tup
 def publish(session: Session, caller: Caller, row: VideoRow, shown: bool) -> None:
     """Its owner wants a finished video seen by all, and a worker judges it first; or not any more, from now on."""
     row.publication, row.publication_reason = "pending" if shown else "private", ""
-    row.published_at, row.featured = None, False
+    row.published_at, row.featured = now() if shown else None, False
     audit.record(session, caller.key_id, "video.publication", row.id, publication=row.publication)
 
 
