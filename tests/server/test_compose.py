@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 from starlette.testclient import TestClient
-from tests.server.conftest import SMALL, Enter, error_of
+from tests.server.conftest import SMALL, Enter, error_of, finish
 
 from sorairo.media import read_picture, write_mp4
 from sorairo.server.access import Service
@@ -123,6 +123,8 @@ def test_variations_differ_by_their_noise_alone(alice: TestClient, service: Serv
     first = alice.post("/v1/videos", json=SMALL | {"seed": 7}).json()
     headers = {"Idempotency-Key": "1"}
     path = f"/v1/videos/{first['id']}/variations"
+    assert error_of(alice.post(path, json={}), 404)["code"] == "video_not_ready"
+    finish(service, first["id"])
     answer = alice.post(path, data={"num_variations": "4"}, headers=headers)
     made = answer.json()
     assert (made["object"], len({video["id"] for video in made["data"]}), made["has_more"]) == ("list", 4, False)
@@ -144,11 +146,13 @@ def test_variations_are_one_two_or_four(alice: TestClient, body: dict[str, Any],
     assert error_of(alice.post(f"/v1/videos/{first['id']}/variations", json=body), 400)["param"] == param
 
 
-def test_of_variations_all_are_made_or_none(enter: Enter) -> None:
+def test_of_variations_all_are_made_or_none(enter: Enter, service: Service) -> None:
     free = enter("carol", "free")
     first = free.post("/v1/videos", json=SMALL).json()
+    finish(service, first["id"])
     path = f"/v1/videos/{first['id']}/variations"
     assert error_of(free.post(path, json={"num_variations": 4}), 400)["param"] == "num_variations"
-    assert free.post("/v1/videos", json=SMALL).status_code == 200
+    for _ in range(2):
+        assert free.post("/v1/videos", json=SMALL).status_code == 200
     assert error_of(free.post(path, json={"num_variations": 2}), 429)["code"] == "queue_full"
-    assert len(free.get("/v1/videos").json()["data"]) == 2
+    assert len(free.get("/v1/videos").json()["data"]) == 3

@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from tests.server.cluster import Cluster
 from tests.server.conftest import both
 
+from sorairo.pipelines.request import Anchor, Material, VideoRequest
 from sorairo.server.audit import first_broken, lines
 from sorairo.server.database import Database, Sessions, migrations, open_database, upgrade
 from sorairo.server.keys import authenticate, open_account
@@ -89,6 +90,10 @@ INSERT INTO files VALUES ('char_1', 'account_1', 'video', 'Mo', 1);
 INSERT INTO videos (id, account_id, tool, model, prompt, size, seconds, request, status, created_at, priority,
     concurrent, credits, attempts, progress, stage)
     VALUES ('video_1', 'account_1', 'create', 'tiny', 'a red ball', '64x32', '1', '', 'completed',
+        1, 0, 1, 7, 1, 100, '');
+INSERT INTO videos (id, account_id, tool, model, prompt, size, seconds, request, remixed_from_video_id, status,
+    created_at, priority, concurrent, credits, attempts, progress, stage)
+    VALUES ('video_2', 'account_1', 'remix', 'tiny', 'a red ball', '64x32', '1', :request, 'video_1', 'completed',
         1, 0, 1, 7, 1, 100, '')
 """
 
@@ -100,9 +105,11 @@ def test_an_old_library_keeps_what_is_in_it(engine: Engine) -> None:
     migrate(engine, "0001")
     pepper = b"p" * 32
     digest = hmac.new(pepper, b"secret", hashlib.sha256).hexdigest()
+    used = [Anchor(Material(f"{name}/media.png")) for name in ("videos/video_1", "uploads/char_1")]
+    old = VideoRequest('a "path": "videos/video_9/" sign', anchors=tuple(used)).to_json()
     with engine.begin() as connection:
         for statement in OLD_ROWS.format(digest=digest).split(";"):
-            connection.execute(text(statement))
+            connection.execute(text(statement), {"request": old} if ":request" in statement else {})
     upgrade(engine)
     with Database.of(engine).reading() as session:
         caller = authenticate(session, pepper, "sorairo_0123_secret")
@@ -110,6 +117,7 @@ def test_an_old_library_keeps_what_is_in_it(engine: Engine) -> None:
         row = find(session, caller.account_id, "video_1", finished=True)
         assert (row.prompt, row.credits, row.publication) == ("a red ball", 7, "private")
         assert session.get_one(FileRow, "char_1").description == ""
+        assert find(session, caller.account_id, "video_2").sources == " char_1  video_1 "
 
 
 @pytest.mark.parametrize("kind", ["sqlite"], indirect=True)

@@ -17,6 +17,7 @@ from sorairo.server.access import Service
 from sorairo.server.jobs import Jobs, StoppedError, Watch
 from sorairo.server.keys import Caller, open_account
 from sorairo.server.library import Order, delete, find, submit
+from sorairo.server.moderation import take_down
 from sorairo.server.tables import VideoRow
 from sorairo.server.tiers import Tiers
 from sorairo.server.worker import claim_name
@@ -136,11 +137,21 @@ def test_a_deleted_video_stops_and_leaves_nothing(service: Service, caller: Call
     assert jobs.begin(video_id) == {"code": "stopped"}
 
 
-def test_a_video_deleted_before_it_is_published_stays_unseen(service: Service, caller: Caller) -> None:
+@pytest.mark.parametrize("end", ["deleted", "taken down"])
+def test_a_video_gone_while_it_is_published_stays_unseen(
+    service: Service, caller: Caller, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     jobs, video_id = jobs_of(service), ask(service, caller)
-    assert make(jobs, video_id, STEPS[:5]) == {}
-    with service.database.writing.begin() as session:
-        delete(session, caller, video_id)
+    assert make(jobs, video_id, STEPS[:4]) == {}
+    put = jobs.storage.put
+
+    def put_too_late(source: Path, name: str) -> None:
+        put(source, name)
+        monkeypatch.setattr(jobs.storage, "put", put)
+        with service.database.writing.begin() as session:
+            delete(session, caller, video_id) if end == "deleted" else take_down(session, video_id, "blood")
+
+    monkeypatch.setattr(jobs.storage, "put", put_too_late)
     assert jobs.run("publishing", video_id, {}) == {"code": "stopped"}
     jobs.end(video_id, {"code": "stopped"})
     with pytest.raises(FileNotFoundError):

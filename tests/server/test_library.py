@@ -14,6 +14,7 @@ from sorairo.server.database import Sessions
 from sorairo.server.errors import ApiError
 from sorairo.server.keys import Caller, open_account
 from sorairo.server.library import Order, credits_used, delete, next_in_line, queue_position, submit
+from sorairo.server.moderation import purge, take_down
 from sorairo.server.tables import VideoRow
 from sorairo.server.tiers import Tier
 
@@ -69,15 +70,20 @@ def test_the_place_in_the_line_is_told(sessions: Sessions) -> None:
 
 
 def test_only_what_is_finished_or_will_be_costs(sessions: Sessions) -> None:
-    ids = [ask(sessions, "alice") for _ in range(4)]
+    ids = [ask(sessions, "alice") for _ in range(6)]
     with sessions.begin() as session:
         caller = Caller(open_account(session, "alice").id, "key", "free", frozenset())
-        each = credits_used(session, caller.account_id) // 4
+        each = credits_used(session, caller.account_id) // 6
+        done = {"status": "completed", "progress": 100, "completed_at": 1}
         session.execute(update(VideoRow).where(VideoRow.id == ids[0]).values(status="failed"))
         delete(session, caller, ids[1])
-        session.execute(update(VideoRow).where(VideoRow.id == ids[2]).values(status="completed", completed_at=1))
+        session.execute(update(VideoRow).where(VideoRow.id == ids[2]).values(**done))
         delete(session, caller, ids[2])
-        assert credits_used(session, caller.account_id) == 2 * each
+        session.execute(update(VideoRow).where(VideoRow.id == ids[3]).values(**done))
+        for video_id in ids[3:5]:  # one that was finished, and one that waits
+            take_down(session, video_id, "blood")
+        purge(session, ids[3])
+        assert credits_used(session, caller.account_id) == 3 * each
 
 
 def test_credits_are_never_overdrawn_by_asking_at_once(sessions: Sessions) -> None:

@@ -53,11 +53,14 @@ def test_any_range_is_read(storage: Storage, source: Path, start: int, stop: int
 def test_what_is_removed_is_gone(storage: Storage, source: Path) -> None:
     for name in ("videos/a/1", "videos/a/2", "videos/b/1"):
         storage.put(source, name)
+    storage.put(source, "uploads/c/1")
+    storage.remove("videos/a", "uploads/c")
     storage.remove("videos/a")
-    storage.remove("videos/a")
+    storage.remove()
     assert storage.size("videos/b/1") == len(CONTENT)
-    with pytest.raises(FileNotFoundError):
-        storage.size("videos/a/1")
+    for name in ("videos/a/1", "uploads/c/1"):
+        with pytest.raises(FileNotFoundError):
+            storage.size(name)
 
 
 def test_a_bucket_that_is_not_there_is_noticed(bucket: str) -> None:

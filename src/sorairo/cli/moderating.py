@@ -51,7 +51,9 @@ def reports(outcome: str, case: str, decision: str, answer: str, **values: Any) 
 @click.option("--restore", is_flag=True, help="Give SOURCE back instead; what was made from it stays down.")
 @installation
 def takedown(source: str, reason: str, purge: bool, restore: bool, **values: Any) -> None:
-    """Take SOURCE down, a video or an upload, with everything made from it; prints what that was."""
+    """Take SOURCE down, a video or an upload, with everything made from it; prints the videos that were up till now."""
+    if purge and restore:
+        raise click.UsageError("--purge is given with --restore; what is purged cannot be given back: leave one out")
     from sorairo.server import moderation
     from sorairo.server.database import open_installation
     from sorairo.server.storage import Storage
@@ -59,8 +61,8 @@ def takedown(source: str, reason: str, purge: bool, restore: bool, **values: Any
     settings = settings_of(**values)
     with open_installation(settings.library_url).writing.begin() as session:
         down = [moderation.restore(session, source)] if restore else moderation.take_down(session, source, reason)
-        if purge:
-            moderation.purge(Storage(settings.storage_url), down)
+        purged = moderation.purge(session, source) if purge else []
+    Storage(settings.storage_url).remove(*purged)
     for row in down:
         click.echo(row.id)
 
@@ -90,8 +92,8 @@ def incident(video: str, output: Path, **values: Any) -> None:
     from sorairo.server.storage import Storage
 
     settings = settings_of(**values)
-    with open_installation(settings.library_url).writing.begin() as session:
-        click.echo(hand_over(session, Storage(settings.storage_url), video, output))
+    database, storage = open_installation(settings.library_url), Storage(settings.storage_url)
+    click.echo(hand_over(database, storage, video, output))
 
 
 MODERATING = (reports, takedown, suspend, incident)

@@ -29,6 +29,7 @@ from sorairo.safety import Decision
 from sorairo.server import audit
 from sorairo.server.database import Database
 from sorairo.server.keys import suspension
+from sorairo.server.moderation import is_kept, is_taken_down
 from sorairo.server.settings import Settings
 from sorairo.server.storage import VARIANTS, Storage
 from sorairo.server.tables import Account, VideoRow, now
@@ -111,14 +112,15 @@ class Jobs:
             return FAILED
 
     def end(self, video_id: str, outcome: Outcome) -> None:
-        """Puts a failure into the row, and removes what the steps left, of a deleted video also what was published."""
+        """Puts a failure into the row, and removes what the steps left, of a video that is not kept also its files."""
         if outcome and outcome["code"] != STOPPED:
             failure = {"error_code": outcome["code"], "error_message": outcome["message"]}
             with suppress(StoppedError):
                 self._write(video_id, status="failed", completed_at=now(), eta_seconds=None, **failure)
         with self.database.reading() as session:
-            if session.scalar(select(VideoRow.deleted_at).where(VideoRow.id == video_id)):
-                self.storage.remove(f"videos/{video_id}")
+            row = session.scalars(select(VideoRow).where(VideoRow.id == video_id)).one()
+        if row.deleted_at or (row.status == "failed" and not is_kept(row)):
+            self.storage.remove(f"videos/{video_id}")
         self._generations.pop(video_id, None)
         shutil.rmtree(self._folder(video_id), ignore_errors=True)
 
@@ -227,7 +229,10 @@ class Jobs:
         return self._bundles[model]
 
     def _fetched(self, material: Material, folder: Path) -> Material:
-        copy = folder / material.path.replace("/", "+")
+        source, copy = Path(material.path).parent.name, folder / material.path.replace("/", "+")
+        with self.database.reading() as session:
+            if is_taken_down(session, source):
+                raise ValueError(f"video is made from {source}, which was taken down")
         try:
             return Material(str(copy if copy.exists() else self.storage.fetch(material.path, copy)))
         except FileNotFoundError:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import PurePath
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from sorairo.pipelines.request import VideoRequest
 from sorairo.server import audit
+from sorairo.server.database import serialise
 from sorairo.server.errors import NO_RETRY, ApiError, not_found, wrong_value
 from sorairo.server.keys import Caller
 from sorairo.server.tables import Account, VideoRow, new_id, now
@@ -32,6 +34,12 @@ class Order:
     model: str
     remixed_from: str | None = None
     prompt: str = ""
+
+    @property
+    def sources(self) -> str:
+        """Ids of the videos and uploads that it is made from, each between spaces."""
+        ids = {PurePath(material.path).parent.name for material in self.request.materials} | {self.remixed_from or ""}
+        return "".join(f" {one} " for one in sorted(ids - {""}))
 
 
 @dataclass(frozen=True)
@@ -63,6 +71,7 @@ def submit(session: Session, caller: Caller, tier: Tier, order: Order, repeat: R
         check(tier, request.width, request.height, request.seconds)
     except ValueError as error:
         raise wrong_value(error) from None
+    serialise(session, "sources")  # else a source could be taken down unseen
     cost = price(request.width, request.height, request.seconds)
     _check_quota(session, caller.account_id, tier, cost)
     row = VideoRow(
@@ -70,6 +79,7 @@ def submit(session: Session, caller: Caller, tier: Tier, order: Order, repeat: R
         tool=order.tool, model=order.model, prompt=order.prompt or request.prompt, request=request.to_json(),
         size=f"{request.width}x{request.height}", seconds=f"{request.seconds:g}",
         remixed_from_video_id=order.remixed_from, priority=tier.priority, concurrent=tier.concurrent, credits=cost,
+        sources=order.sources,
     )  # fmt: skip
     session.add(row)
     audit.record(session, caller.key_id, "video.created", row.id, tool=order.tool, credits=cost)
@@ -154,10 +164,10 @@ def queue_position(session: Session, row: VideoRow) -> int | None:
 
 
 def credits_used(session: Session, account_id: str) -> int:
-    """In this month (UTC). What failed, or was deleted before it was finished, costs nothing."""
+    """In this month (UTC). What failed, or was deleted or taken down before it was finished, costs nothing."""
     month = datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0).timestamp()
     mine = and_(VideoRow.account_id == account_id, VideoRow.created_at >= int(month))
-    paid = and_(VideoRow.status != "failed", or_(_LIVE, VideoRow.completed_at.is_not(None)))
+    paid = or_(VideoRow.progress == 100, and_(VideoRow.status != "failed", _LIVE))
     return int(session.scalar(select(func.sum(VideoRow.credits)).where(mine, paid)) or 0)  # PostgreSQL's is a Decimal
 
 

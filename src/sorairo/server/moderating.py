@@ -109,19 +109,19 @@ def decide(case_id: str, given: Given, service: Opened, caller: Admin) -> dict[s
 
 @router.post("/admin/takedowns", openapi_extra=body(("video_id", "reason"), "purge"))
 def take_down(given: Given, service: Opened, caller: Admin) -> dict[str, Any]:
-    """Nobody gets a video, or what was made from it or from an upload, any more; their owners are told the reason."""
+    """Nobody gets a video or an upload, or what was made from it, any more; owners of videos are told the reason."""
     check_names(given, "video_id", "reason", "purge")
     source, reason = text_of(given, "video_id"), text_of(given, "reason")
     with mistakes("video"), service.database.writing.begin() as session:
         rows = moderation.take_down(session, source, reason, caller.key_id)
-        if given.get("purge") in (True, "true"):
-            moderation.purge(service.storage, rows)
+        purged = moderation.purge(session, source, caller.key_id) if given.get("purge") in (True, "true") else []
+    service.storage.remove(*purged)
     return {"object": "takedown", "video_id": source, "videos": [row.id for row in rows]}
 
 
 @router.post("/admin/videos/{video_id}/restore")
 def restore(video_id: str, service: Opened, caller: Admin) -> dict[str, Any]:
-    """Gives a video that was taken down back to its owner; not what was made from it."""
+    """Gives a video or an upload that was taken down back to its owner; not what was made from it."""
     with mistakes("video"), service.database.writing.begin() as session:
         return {"object": "restoration", "video_id": moderation.restore(session, video_id, caller.key_id).id}
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,9 +18,10 @@ from sqlalchemy.orm import Session
 from sorairo.media import new_file
 from sorairo.provenance import verify
 from sorairo.server import audit
+from sorairo.server.database import Database, serialise
 from sorairo.server.keys import OPERATOR
 from sorairo.server.storage import VARIANTS, Storage
-from sorairo.server.tables import Account, AuditLine, CaseRow, Table, VideoRow, new_id, now
+from sorairo.server.tables import Account, AuditLine, CaseRow, FileRow, Table, VideoRow, new_id, now
 
 TAKEN_DOWN = "taken_down"
 OUTCOMES = ("dismissed", "upheld")
@@ -97,55 +97,85 @@ def close(session: Session, case_id: str, outcome: str, answer: str, actor: str 
     return case
 
 
+def is_taken_down(session: Session, source_id: str) -> bool:
+    """Whether a video or an upload of that name was."""
+    upload = session.get(FileRow, source_id)
+    error_code = session.scalar(select(VideoRow.error_code).where(VideoRow.id == source_id))
+    return error_code == TAKEN_DOWN or bool(upload and upload.taken_down)
+
+
 def derived(session: Session, source_id: str) -> list[VideoRow]:
     """All that was made from a video or an upload, and from that, as the library remembers it; deleted ones too."""
     found: dict[str, VideoRow] = {}
     line = [source_id]
     while line:
-        source = line.pop()
-        made = or_(VideoRow.remixed_from_video_id == source, VideoRow.request.contains(f"/{source}/", autoescape=True))
-        new = [row for row in session.scalars(select(VideoRow).where(made)) if row.id not in found]
-        found |= {row.id: row for row in new if row.id != source_id}
+        made = VideoRow.sources.contains(f" {line.pop()} ", autoescape=True)
+        new = [row for row in session.scalars(select(VideoRow).where(made)) if row.id not in (*found, source_id)]
+        found |= {row.id: row for row in new}
         line += [row.id for row in new]
     return sorted(found.values(), key=lambda row: row.position)
 
 
+def _family(session: Session, source_id: str) -> tuple[FileRow | None, list[VideoRow]]:
+    """The upload of that name, and the video with all that was made from either. Raises ValueError for neither."""
+    own = session.scalars(select(VideoRow).where(VideoRow.id == source_id)).all()
+    upload, family = session.get(FileRow, source_id), [*own, *derived(session, source_id)]
+    if not upload and not family:
+        raise ValueError(f"video is {source_id!r}; neither it nor anything made from it is in the library")
+    return upload, family
+
+
 def take_down(session: Session, source_id: str, reason: str, actor: str = OPERATOR) -> list[VideoRow]:
-    """Nobody gets the video, or what was made from it or from the upload of that name, any more; returns these.
+    """Nobody gets the video or upload of that name, or what was made from it, any more; returns the videos.
 
     What is queued or being made fails. Raises ValueError where the library knows nothing of that name.
     """
-    own = session.scalar(select(VideoRow).where(VideoRow.id == source_id))
-    family = ([own] if own else []) + derived(session, source_id)
-    if not family:
-        raise ValueError(f"video is {source_id!r}; neither it nor anything made from it is in the library")
+    serialise(session, "sources")  # what is being asked for is in the library before this, or begins after it
+    upload, family = _family(session, source_id)
     rows = [row for row in family if row.status != "failed"]
     for row in rows:
-        because = reason if row is own else f"{reason} (made from {source_id})"
+        because = reason if row.id == source_id else f"{reason} (made from {source_id})"
         row.status, row.error_code, row.error_message = "failed", TAKEN_DOWN, because
         row.publication, row.featured, row.published_at, row.preview = "private", False, None, None
+    for row in rows:
         audit.record(session, actor, "video.taken_down", row.id, source=source_id)
+    if upload and not upload.taken_down:
+        upload.taken_down = True
+        audit.record(session, actor, "file.taken_down", source_id)
     return rows
 
 
-def restore(session: Session, video_id: str, actor: str = OPERATOR) -> VideoRow:
-    """Gives a video that was finished back to its owner; what was made from it has to be restored by itself.
+def restore(session: Session, source_id: str, actor: str = OPERATOR) -> VideoRow | FileRow:
+    """Gives an upload or a finished video back to its owner; what was made from it has to be restored by itself.
 
-    Raises ValueError for one that was not taken down, or was not finished.
+    Raises ValueError for one that was not taken down, or of which nothing is kept.
     """
-    row = session.scalar(select(VideoRow).where(VideoRow.id == video_id, VideoRow.error_code == TAKEN_DOWN))
-    if row is None or row.completed_at is None:
-        raise ValueError(f"video is {video_id!r}; no finished one of that name was taken down")
+    upload = session.get(FileRow, source_id)
+    if upload and upload.taken_down:
+        upload.taken_down = False
+        audit.record(session, actor, "file.restored", source_id)
+        return upload
+    row = session.scalar(select(VideoRow).where(VideoRow.id == source_id, VideoRow.error_code == TAKEN_DOWN))
+    if row is None or not is_kept(row):
+        raise ValueError(f"video is {source_id!r}; nothing of that name was taken down and is kept")
     row.status, row.error_code, row.error_message = "completed", None, None
     audit.record(session, actor, "video.restored", row.id)
     return row
 
 
-def purge(storage: Storage, rows: Sequence[VideoRow]) -> None:
-    """Removes the files for good: nobody can restore these videos, or hand them over."""
+def purge(session: Session, source_id: str, actor: str = OPERATOR) -> list[str]:
+    """Nobody can restore what was taken down with a source, or hand it over; whenever that was.
+
+    Returns the folders of the storage to remove once this is written down. Raises ValueError as `take_down` does.
+    """
+    upload, family = _family(session, source_id)
+    rows = [row for row in family if row.error_code == TAKEN_DOWN]
     for row in rows:
         row.completed_at = None
-        storage.remove(f"videos/{row.id}")
+    if upload:
+        session.delete(upload)
+    audit.record(session, actor, "video.purged", source_id, videos=len(rows))
+    return [f"uploads/{source_id}", *(f"videos/{row.id}" for row in rows)]
 
 
 def penalise(session: Session, name: str, days: int, reason: str, actor: str = OPERATOR) -> Account:
@@ -160,16 +190,19 @@ def penalise(session: Session, name: str, days: int, reason: str, actor: str = O
     return account
 
 
-def hand_over(session: Session, storage: Storage, video_id: str, target: Path, actor: str = OPERATOR) -> Path:
+def hand_over(database: Database, storage: Storage, video_id: str, target: Path, actor: str = OPERATOR) -> Path:
     """All that is known of a video as one zip file: request and decision, cases, family, audit, credentials, the clip.
 
-    For whoever has to look into an incident; that it was handed over is in the audit too. Raises ValueError for an
-    unknown video, OSError as `media.new_file` does.
+    For whoever has to look into an incident; that it is handed over is in the audit first, and nobody who writes waits
+    for the rest. Raises ValueError for an unknown video, OSError as `media.new_file` does.
     """
-    row = session.scalar(select(VideoRow).where(VideoRow.id == video_id))
-    if row is None:
-        raise ValueError(f"video is {video_id!r}; there is none of that name")
-    audit.record(session, actor, "video.handed_over", row.id)
+    with database.writing.begin() as session:
+        row = session.scalar(select(VideoRow).where(VideoRow.id == video_id))
+        if row is None:
+            raise ValueError(f"video is {video_id!r}; there is none of that name")
+        audit.record(session, actor, "video.handed_over", row.id)
+    with database.reading() as session:
+        known = _incident(session, row)
     with (
         TemporaryDirectory(prefix="sorairo-") as folder,
         new_file(target) as draft,
@@ -178,7 +211,7 @@ def hand_over(session: Session, storage: Storage, video_id: str, target: Path, a
         clip = _clip(storage, row, Path(folder))
         if clip:
             zipped.write(clip, clip.name)
-        told_of = _incident(session, row) | {"credentials": _credentials(clip) if clip else None}
+        told_of = known | {"credentials": _credentials(clip) if clip else None}
         zipped.writestr("incident.json", json.dumps(told_of, indent=1, ensure_ascii=False, default=str))
     return target
 

@@ -102,7 +102,7 @@ def remix_video(video_id: str, asked: Asked) -> Video:
 
 @router.post("/videos/{video_id}/variations", openapi_extra=body((), "num_variations"))
 def vary_video(video_id: str, asked: Asked) -> VideoList:
-    """The same request from ``num_variations`` other starting noises: all of them, or none."""
+    """A finished video's request from ``num_variations`` other starting noises: all of them, or none."""
     service, caller, tier = asked.service, asked.caller, asked.service.tier(asked.caller)
     check_names(asked.given, "num_variations")
     number = asked.given.get("num_variations", 2)
@@ -110,7 +110,7 @@ def vary_video(video_id: str, asked: Asked) -> VideoList:
         message = f"num_variations is {str(number)[:80]!r}; it is 1, 2 or 4, and at most {tier.variations} here."
         raise ApiError(400, message, "num_variations", "invalid_value")
     with service.database.writing.begin() as session:
-        row = find(session, caller.account_id, video_id)
+        row = find(session, caller.account_id, video_id, finished=True)
         requests = vary(VideoRequest.from_json(row.request), int(number))
         orders = [Order("vary", request, row.model, row.id, row.prompt) for request in requests]
         made = [submit(session, caller, tier, order, asked.repeat.part(n)) for n, order in enumerate(orders)]
@@ -133,9 +133,9 @@ def create_character(given: Given, service: Opened, caller: Writer) -> Character
 @router.get("/videos/characters")
 def list_characters(service: Opened, caller: Reader) -> dict[str, Any]:
     """The account's characters, by name."""
-    mine = select(FileRow).where(FileRow.account_id == caller.account_id, FileRow.name != "")
+    mine = FileRow.account_id == caller.account_id, FileRow.name != "", FileRow.taken_down.is_(False)
     with service.database.reading() as session:
-        rows = session.scalars(mine.order_by(FileRow.name, FileRow.id)).all()
+        rows = session.scalars(select(FileRow).where(*mine).order_by(FileRow.name, FileRow.id)).all()
     return {"object": "list", "data": [Character.model_validate(row, from_attributes=True) for row in rows]}
 
 
@@ -190,8 +190,7 @@ def delete_video(video_id: str, service: Opened, caller: Writer) -> VideoDeleted
     """Takes a video away; if it is being made, that stops at the next sampling step."""
     with service.database.writing.begin() as session:
         row = delete(session, caller, video_id)
-    if row.status == "completed":
-        service.storage.remove(f"videos/{row.id}")
+    service.storage.remove(f"videos/{row.id}")
     return VideoDeleted(id=row.id)
 
 

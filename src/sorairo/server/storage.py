@@ -48,11 +48,11 @@ class Storage:
         for first in range(start, stop, CHUNK_BYTES):
             yield self._filesystem.cat_file(self._path(name), start=first, end=min(first + CHUNK_BYTES, stop))
 
-    def remove(self, folder: str) -> None:
-        """A folder with all in it, if it is there."""
-        path = self._path(folder)
-        if self._filesystem.exists(path):
-            self._filesystem.rm(path, recursive=True)
+    def remove(self, *folders: str) -> None:
+        """Folders with all in them, where they are there."""
+        for path in map(self._path, folders):
+            if self._filesystem.exists(path):
+                self._filesystem.rm(path, recursive=True)
 
     def check(self) -> None:
         """Raises whatever the file system does when it cannot be reached, FileNotFoundError for a missing bucket."""

@@ -68,7 +68,8 @@ class VideoRow(Table):
     request: the VideoRequest as JSON. sent_key, sent_digest: the caller's Idempotency-Key, and what came with it.
     priority: higher first; concurrent: of this account at once. credits: its price, unless it fails. executor: the
     worker that has it; attempts: how often the step it is in was begun. publication: private, pending, judging,
-    published or refused; featured: whether the operator chose it for everybody.
+    published or refused, published_at: since when it is or was asked for; featured: whether the operator chose it for
+    everybody. sources: ids of the videos and uploads that it is made from, each between spaces.
     """
 
     __tablename__ = "videos"
@@ -112,11 +113,12 @@ class VideoRow(Table):
     publication_reason: Mapped[str] = mapped_column(String, default="")
     published_at: Mapped[int | None]
     featured: Mapped[bool] = mapped_column(default=False)
+    sources: Mapped[str] = mapped_column(String, default="")
 
 
 class FileRow(Table):
     """A picture or video that an account handed in, decoded and written anew; a character is one with a name, for
-    which ``description`` stands in prompts, if it has one."""
+    which ``description`` stands in prompts, if it has one. ``taken_down``: it is nobody's to use any more."""
 
     __tablename__ = "files"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -125,6 +127,7 @@ class FileRow(Table):
     name: Mapped[str]
     description: Mapped[str] = mapped_column(String, default="")
     created_at: Mapped[int] = mapped_column(default=now)
+    taken_down: Mapped[bool] = mapped_column(default=False)
 
 
 class WebhookEndpoint(Table):

@@ -49,10 +49,10 @@ def store(service: Service, account_id: str, value: Any, field: str, name: str =
 
 
 def find_file(service: Service, account_id: str, file_id: str, kind: str = "file") -> FileRow:
-    """Raises ApiError 404, the same for unknown and another's."""
+    """Raises ApiError 404, the same for unknown, another's and one that is taken down."""
     with service.database.reading() as session:
         row = session.get(FileRow, file_id)
-    if row is None or row.account_id != account_id or (kind == "character" and not row.name):
+    if row is None or row.account_id != account_id or row.taken_down or (kind == "character" and not row.name):
         raise not_found(kind, file_id)
     return row
 
