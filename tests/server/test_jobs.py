@@ -22,7 +22,7 @@ from sorairo.server.tables import VideoRow
 from sorairo.server.tiers import Tiers
 from sorairo.server.worker import claim_name
 
-STEPS = ["policy", "expansion", "sampling", "decoding", "signing", "publishing"]
+STEPS = ["policy", "sampling", "decoding", "signing", "publishing"]
 
 
 @pytest.fixture
@@ -84,10 +84,10 @@ def test_a_step_that_was_cut_off_is_run_again_by_the_next_process(service: Servi
 
 def test_another_machine_makes_again_what_it_has_not(service: Service, caller: Caller, tmp_path: Path) -> None:
     video_id = ask(service, caller)
-    assert make(jobs_of(service), video_id, STEPS[:5]) == {}
+    assert make(jobs_of(service), video_id, STEPS[:4]) == {}
     for file in (service.settings.work_folder / video_id).iterdir():
         file.unlink()
-    assert make(jobs_of(service, "there-0"), video_id, STEPS[5:]) == {}
+    assert make(jobs_of(service, "there-0"), video_id, STEPS[4:]) == {}
     clip = service.storage.fetch(f"videos/{video_id}/video.mp4", tmp_path / "a.mp4")
     assert verify(clip).state == "trusted"
 
@@ -116,7 +116,7 @@ def test_a_finished_step_and_an_orderly_end_are_no_attempts(service: Service, ca
 
 def test_a_deleted_video_stops_and_leaves_nothing(service: Service, caller: Caller) -> None:
     jobs, video_id = jobs_of(service), ask(service, caller)
-    assert make(jobs, video_id, STEPS[:2]) == {}
+    assert make(jobs, video_id, STEPS[:1]) == {}
     seen: list[int] = []
     watch = Watch.__call__
 
@@ -153,16 +153,18 @@ def test_a_video_gone_while_it_is_published_stays_unseen(
 
     monkeypatch.setattr(jobs.storage, "put", put_too_late)
     assert jobs.run("publishing", video_id, {}) == {"code": "stopped"}
+    assert service.storage.size(f"videos/{video_id}/spritesheet.jpg")
     jobs.end(video_id, {"code": "stopped"})
-    with pytest.raises(FileNotFoundError):
-        service.storage.size(f"videos/{video_id}/video.mp4")
+    for name in ("video.mp4", "spritesheet.jpg"):
+        with pytest.raises(FileNotFoundError):
+            service.storage.size(f"videos/{video_id}/{name}")
 
 
 def test_of_two_workers_the_later_one_publishes(service: Service, caller: Caller) -> None:
     video_id = ask(service, caller)
     slow, quick = jobs_of(service, "slow-0"), jobs_of(service, "quick-0")
-    assert make(slow, video_id, STEPS[:5]) == {}
-    assert make(quick, video_id, STEPS[:5]) == {}
+    assert make(slow, video_id, STEPS[:4]) == {}
+    assert make(quick, video_id, STEPS[:4]) == {}
     assert slow.run("publishing", video_id, {}) == {"code": "stopped"}
     slow.end(video_id, {"code": "server_error", "message": "too late"})
     assert row_of(service, caller, video_id).status == "in_progress"

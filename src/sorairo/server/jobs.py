@@ -64,7 +64,7 @@ class Jobs:
         self.settings, self.database, self.executor = settings, database, executor
         self.storage = Storage(settings.storage_url)
         self.steps: Mapping[str, Callable[[str], object]] = {
-            "policy": self._check, "expansion": self._expand,
+            "policy": self._check,
             "sampling": lambda video_id: self._generation(video_id).sample(),
             "decoding": lambda video_id: self._generation(video_id).decode(),
             "signing": self._sign, "publishing": self._publish,
@@ -193,9 +193,6 @@ class Jobs:
         with self.database.writing.begin() as session:
             told = {"decision": decision.action, "policy": decision.policy, "categories": about}
             audit.record(session, self.executor, "video.judged", video_id, **told)
-
-    def _expand(self, _video_id: str) -> None:
-        """Nothing yet: the prompt is sampled as the policy left it."""
 
     def _sign(self, video_id: str) -> None:
         output, store = self._folder(video_id) / VARIANTS["video"][0], ClipStore(self.settings.clips_file)
