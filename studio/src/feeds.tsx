@@ -40,6 +40,8 @@ export function Feed({ name, chosen, account, refresh }: Known & { name: FeedNam
     load();
   }, [load]);
   const open = videos?.find((video) => video.id === chosen);
+  const put = (changed: FeedVideo) =>
+    setVideos((known) => (known ?? []).map((video) => (video.id === changed.id ? changed : video)));
   return (
     <>
       <div className="toolbar">
@@ -47,9 +49,7 @@ export function Feed({ name, chosen, account, refresh }: Known & { name: FeedNam
         <p className="muted">{ABOUT[name]}</p>
       </div>
       <Problem of={problem} />
-      {open && (
-        <Shown key={open.id} feed={name} video={open} account={account} refresh={refresh} changed={() => load()} />
-      )}
+      {open && <Shown key={open.id} feed={name} video={open} put={put} account={account} refresh={refresh} />}
       {videos?.length === 0 && <p className="empty muted">Nothing is shown here yet.</p>}
       <ul className="wall">
         {(videos ?? []).map((video) => (
@@ -72,10 +72,15 @@ export function Feed({ name, chosen, account, refresh }: Known & { name: FeedNam
   );
 }
 
-function Shown(props: Known & { feed: FeedName; video: FeedVideo; changed: () => void }) {
-  const { feed, video, account, refresh, changed } = props;
+function Shown(props: Known & { feed: FeedName; video: FeedVideo; put: (video: FeedVideo) => void }) {
+  const { feed, video, put, account, refresh } = props;
   const { problem, run } = useTask();
-  const feature = () => run(() => post(`/admin/videos/${video.id}`, { featured: !video.featured })).then(changed);
+  const feature = () =>
+    run(async () => {
+      const featured = !video.featured;
+      await post(`/admin/videos/${video.id}`, { featured });
+      put({ ...video, featured });
+    });
   return (
     <article className="player">
       <a className="back" href={to(feed)}>
