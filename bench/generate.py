@@ -50,7 +50,7 @@ def main() -> None:
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     print(f"{platform.machine()}, {os.cpu_count()} cores, load {load}, Python {platform.python_version()}")
     print(f"python -c pass   {seconds_of([sys.executable, '-c', 'pass']):7.2f} s")
-    print(f"sorairo --help   {seconds_of([sys.executable, '-m', 'sorairo.cli', '--help']):7.2f} s")
+    print(f"the CLI's help   {seconds_of([sys.executable, '-m', 'sorairo.cli', '--help']):7.2f} s")
     stages = stages_of(sys.argv[1] if len(sys.argv) > 1 else VideoRequest.model)
     for stage, seconds in stages.items():
         print(f"{stage:<16} {seconds:7.2f} s")
