@@ -24,12 +24,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from sqlalchemy import Engine, select, update
 from starlette.testclient import TestClient
 from tests.server import mortal
 from tests.server.cluster import Cluster
 
+from sorairo.media import write_mp4
 from sorairo.server.access import Service
 from sorairo.server.app import create_app
 from sorairo.server.database import Database, Sessions, open_database, upgrade
@@ -41,6 +43,15 @@ from sorairo.server.worker import claim_name
 ROOT = Path(__file__).parents[2]
 RUN = "import click; from sorairo.cli.operating import COMMANDS; click.Group('', {c.name: c for c in COMMANDS})()"
 COMMAND = [sys.executable, "-c", RUN]
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A file of nine noisy frames, 64x32."""
+    path = tmp_path_factory.mktemp("clips") / "a.mp4"
+    frames = np.random.default_rng(0).integers(0, 255, (9, 32, 64, 3), np.uint8)
+    write_mp4(path, frames, width=64, height=32, fps=8)
+    return path.read_bytes()
 
 
 @pytest.fixture(scope="session")

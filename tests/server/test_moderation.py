@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 import pytest
 from click.testing import CliRunner
 from sqlalchemy import select, update
@@ -17,7 +16,6 @@ from starlette.testclient import TestClient
 from tests.server.conftest import SMALL, Enter, both, error_of, finish
 
 from sorairo.cli.moderating import incident, reports, suspend, takedown
-from sorairo.media import write_mp4
 from sorairo.pipelines.policy import RefusedError
 from sorairo.server import moderation
 from sorairo.server.access import Service
@@ -36,14 +34,6 @@ def bob(enter: Enter) -> TestClient:
 @pytest.fixture
 def admin(enter: Enter) -> TestClient:
     return enter("root", tier="operator")
-
-
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    path = tmp_path_factory.mktemp("clips") / "a.mp4"
-    frames = np.random.default_rng(0).integers(0, 255, (9, 32, 64, 3), np.uint8)
-    write_mp4(path, frames, width=64, height=32, fps=8)
-    return path.read_bytes()
 
 
 def made(client: TestClient, service: Service, path: str = "", content: bytes = b"0123456789", **fields: Any) -> str:

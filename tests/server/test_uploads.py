@@ -33,14 +33,6 @@ def upload(service: Service, content: bytes, name: str = "a.mp4") -> str:
     return file_name(store(service, account, UploadFile(io.BytesIO(content), filename=name), "video"))
 
 
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    path = tmp_path_factory.mktemp("clips") / "a.mp4"
-    frames = np.random.default_rng(0).integers(0, 255, (9, 32, 64, 3), np.uint8)
-    write_mp4(path, frames, width=64, height=32, fps=8)
-    return path.read_bytes()
-
-
 def test_a_clip_is_written_anew(service: Service, clip: bytes, tmp_path: Path) -> None:
     name = upload(service, clip, "../../../etc/a.png")
     copy = service.storage.fetch(name, tmp_path / "copy.mp4")
