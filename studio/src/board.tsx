@@ -1,6 +1,8 @@
 import { type ReactNode, useRef, useState } from "react";
-import { content, make, type Video } from "./api";
+import { type Character, content, make, type Video } from "./api";
 import type { Known } from "./app";
+import { isNamed, MOST, naming, toggled } from "./cast";
+import { Cast, CastButton } from "./characters";
 import { arrow, dragging, useDrop } from "./drag";
 import { FINE, FileButton, FineFields, fineFields, Price, SizeAndLength, takePicture } from "./fields";
 import { Icon } from "./icons";
@@ -18,6 +20,9 @@ export function Board({ account, refresh }: Known) {
   const [length, setLength] = useState("4");
   const [fine, setFine] = useState(FINE);
   const [picking, setPicking] = useState(false);
+  const [cast, setCast] = useState<Character[]>([]);
+  const [casting, setCasting] = useState(false);
+  const [written, setWritten] = useState(FIRST.key); // the card that was written on last
   const [open, setOpen] = useState(false);
   const { busy, problem, run } = useTask();
   const taking = useTask();
@@ -39,6 +44,13 @@ export function Board({ account, refresh }: Known) {
   const isOver = useDrop(takeFile);
   const write = (key: number, text: string) =>
     setCards(cards.map((card) => (card.key === key ? { ...card, text } : card)));
+  const toggle = (one: Character) => {
+    const next = toggled(cast, one);
+    setCast(next);
+    const card = cards.find(({ key }) => key === written) ?? cards[0];
+    if (card && next.includes(one) && !cards.some(({ text }) => isNamed(one.name, text)))
+      write(card.key, naming(one.name, card.text));
+  };
   const place = (key: number, time: number) => setCards(moveCard(cards, key, time, seconds));
   const resize = (nextSize: string, nextLength: string) => {
     setSize(nextSize);
@@ -49,7 +61,7 @@ export function Board({ account, refresh }: Known) {
   const used = cards.filter((card) => card.text.trim() || card.file);
   const submit = () =>
     run(async () => {
-      const made = await make("", { size, seconds: length, ...toFields(used), ...fineFields(fine) });
+      const made = await make("", { size, seconds: length, ...toFields(used, cast), ...fineFields(fine) });
       refresh();
       location.hash = to("video", made.id);
     });
@@ -78,6 +90,7 @@ export function Board({ account, refresh }: Known) {
             cut={close.has(card.key)}
             seconds={seconds}
             write={(text) => write(card.key, text)}
+            chosen={() => setWritten(card.key)}
             place={(time) => place(card.key, time)}
             remove={cards.length > 1 ? () => setCards(cards.filter((other) => other.key !== card.key)) : undefined}
           />
@@ -91,7 +104,9 @@ export function Board({ account, refresh }: Known) {
         <button type="button" aria-expanded={picking} onClick={() => setPicking(!picking)}>
           <Icon name="clips" /> Clip card
         </button>
+        <CastButton cast={cast} open={casting} toggle={() => setCasting(!casting)} />
       </div>
+      {casting && <Cast cast={cast} most={MOST} toggle={toggle} />}
       {picking && <Picker label="A clip for the board" choose={takeClip} />}
       <Problem of={problem ?? taking.problem} />
       <div className="card sheet">
@@ -170,11 +185,12 @@ interface CardProps {
   cut: boolean;
   seconds: number;
   write: (text: string) => void;
+  chosen: () => void;
   place: (time: number) => void;
   remove?: () => void;
 }
 
-function CardEditor({ card, cut, seconds, write, place, remove }: CardProps) {
+function CardEditor({ card, cut, seconds, write, chosen, place, remove }: CardProps) {
   return (
     <li className="card">
       <div className="row">
@@ -201,6 +217,7 @@ function CardEditor({ card, cut, seconds, write, place, remove }: CardProps) {
         aria-label={`Text at ${card.time} s`}
         placeholder={card.file ? "What happens from here on, if you like" : "What happens from here on"}
         value={card.text}
+        onFocus={chosen}
         onChange={(event) => write(event.target.value)}
       />
     </li>

@@ -112,6 +112,15 @@ function Card({ character, gone }: { character: Character; gone: () => Promise<v
   );
 }
 
+/** What opens the choice of characters, and tells who is chosen. */
+export function CastButton({ cast, open, toggle }: { cast: Character[]; open: boolean; toggle: () => void }) {
+  return (
+    <button type="button" aria-expanded={open} onClick={toggle}>
+      <Icon name="cast" /> {cast.length > 0 ? `Characters: ${cast.map(({ name }) => name).join(", ")}` : "Characters"}
+    </button>
+  );
+}
+
 /** The characters to choose of for a prompt. */
 export function Cast(props: { cast: Character[]; most: number; toggle: (one: Character) => void }) {
   const { cast, most, toggle } = props;

@@ -2,7 +2,7 @@ import { useEffect, useRef, useState } from "react";
 import { type Character, get, make, type Video } from "./api";
 import type { Known } from "./app";
 import { MOST, naming, toggled } from "./cast";
-import { Cast } from "./characters";
+import { Cast, CastButton } from "./characters";
 import { useDrop } from "./drag";
 import {
   Choice,
@@ -192,12 +192,7 @@ export function Composer(
             Only a part moves
           </button>
         )}
-        {!partly && (
-          <button type="button" aria-expanded={casting} onClick={() => setCasting(!casting)}>
-            <Icon name="cast" />{" "}
-            {cast.length > 0 ? `Characters: ${cast.map(({ name }) => name).join(", ")}` : "Characters"}
-          </button>
-        )}
+        {!partly && <CastButton cast={cast} open={casting} toggle={() => setCasting(!casting)} />}
         <button type="button" className="quiet" aria-expanded={open} onClick={() => setOpen(!open)}>
           <Icon name="more" /> More
         </button>

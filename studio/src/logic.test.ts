@@ -166,6 +166,7 @@ describe("a storyboard", () => {
       ],
       keyframes: [{ id: "file_1", time: 2.5 }],
     });
+    expect(toFields(cards, [{ id: "char_1" }]).characters).toEqual([{ id: "char_1" }]);
   });
   it("keeps the ends of a cut in order and inside", () => {
     expect(trim([1, 3], 0, 5, 4)).toEqual([2.875, 3]);

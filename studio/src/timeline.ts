@@ -52,8 +52,8 @@ export function cuts(cards: Card[]): Set<number> {
   return new Set(line.filter((card, i) => i > 0 && card.time - (line[i - 1]?.time ?? 0) < CLOSE).map((c) => c.key));
 }
 
-/** The fields of a request that makes a storyboard, as `sorairo storyboard` would ask. */
-export function toFields(cards: Card[]): Record<string, unknown> {
+/** The fields of a request that makes a storyboard, as `sorairo storyboard` would ask, with those whom its cards name. */
+export function toFields(cards: Card[], cast: { id: string }[] = []): Record<string, unknown> {
   const line = sorted(cards);
   const close = cuts(cards);
   const scenes = line
@@ -63,6 +63,7 @@ export function toFields(cards: Card[]): Record<string, unknown> {
   const fields: Record<string, unknown> = { prompt: line.find((card) => card.text)?.text ?? "" };
   if (scenes.length) fields.scenes = scenes;
   if (keyframes.length) fields.keyframes = keyframes;
+  if (cast.length) fields.characters = cast.map(({ id }) => ({ id }));
   return fields;
 }
 

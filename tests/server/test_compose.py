@@ -67,6 +67,29 @@ def test_without_words_its_picture_is_the_first_frame(
     assert picture.max() < 30  # the clip goes from black to white
 
 
+def test_a_card_that_names_it_first_shows_it(alice: TestClient, service: Service, clip: bytes) -> None:
+    mo, bo = character(alice, clip, name="Mo"), character(alice, clip, name="Bo")
+    scenes = [{"start": 0.5, "prompt": "Mo meets Bo"}, {"start": 0.75, "prompt": "Mo goes", "cut": True}]
+    asked = SMALL | {"prompt": "Mo rolls", "scenes": scenes, "characters": [{"id": mo["id"]}, {"id": bo["id"]}]}
+    assert alice.post("/v1/videos", json=asked).json()["tool"] == "animate"
+    (request,) = requests(service)
+    times = {anchor["material"]["path"].split("/")[1]: anchor["time"] for anchor in request["anchors"]}
+    assert times == {mo["id"]: 0, bo["id"]: 0.5}
+    asked["keyframes"] = [{"id": mo["id"], "time": 0.5}]
+    assert "no place for its first frame" in error_of(alice.post("/v1/videos", json=asked), 400)["message"]
+
+
+def test_every_tool_takes_the_words_for_a_character(alice: TestClient, service: Service, clip: bytes) -> None:
+    mo, bo = character(alice, clip, name="Mo", description="a red ball"), character(alice, clip, name="Bo")
+    file = alice.post("/v1/files", files={"file": ("a.mp4", clip)}).json()["id"]
+    asked = {"video": {"id": file}, "seconds": 1, "prompt": "Mo falls", "characters": [{"id": mo["id"]}]}
+    video = alice.post("/v1/videos/extensions", json=asked).json()
+    assert (video["tool"], video["prompt"]) == ("extend", "Mo falls")
+    assert [request["prompt"] for request in requests(service)] == ["a red ball falls"]
+    asked |= {"prompt": "Bo falls", "characters": [{"id": bo["id"]}]}
+    assert "no place for its first frame" in error_of(alice.post("/v1/videos/extensions", json=asked), 400)["message"]
+
+
 @pytest.mark.parametrize(
     ("fields", "status", "words"),
     [

@@ -114,6 +114,31 @@ def test_without_words_the_clip_begins_with_its_frame(characters: Page) -> None:
     assert wait_for(page, video["id"], "completed")["tool"] == "animate"
 
 
+def test_the_cards_of_a_storyboard_name_them(characters: Page, live: Live) -> None:
+    page = characters
+    first, second = make(page, "Ivo", "a blue ball", file("blue")), make(page, "Una", made_of=file("red"))
+    expect(card(page, "Una")).to_be_visible()
+    page.goto("/#/storyboard")
+    form = page.locator("form.board")
+    small(form)
+    form.get_by_role("button", name="Characters").click()
+    form.get_by_role("button", name="Ivo", exact=True).click()
+    expect(form.get_by_label("Text at 0 s")).to_have_value("Ivo")
+    form.get_by_label("Text at 0 s").fill("Ivo rolls")
+    form.get_by_role("button", name="Text card").click()
+    form.get_by_label("Text at 0.5 s").focus()
+    form.get_by_role("button", name="Una", exact=True).click()
+    expect(form.get_by_label("Text at 0.5 s")).to_have_value("Una")
+    expect(form.get_by_role("button", name="Characters: Ivo, Una")).to_be_visible()
+    sent = send(page, form, "")
+    assert (sent["prompt"], sent["scenes"]) == ("Ivo rolls", [{"start": 0.5, "prompt": "Una", "cut": True}])
+    assert sent["characters"] == [{"id": first}, {"id": second}]
+    video = page.url.rpartition("/")[2]
+    assert wait_for(page, video, "completed")["tool"] == "animate"
+    told = page.request.get(f"/v1/videos/{video}/credentials").json()["facts"]["request"]
+    assert (told["prompt"], [anchor["time"] for anchor in told["anchors"]]) == ("a blue ball rolls", [0.5])
+
+
 def test_a_file_that_is_none_is_told(characters: Page) -> None:
     form = characters.get_by_role("form", name="New character")
     form.get_by_label("Name").fill("Nobody")

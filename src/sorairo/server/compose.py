@@ -56,12 +56,15 @@ class Tool:
     @property
     def known(self) -> list[str]:
         """All fields that a body may have."""
-        return [*_TEXTS, *SETTINGS, *self.own, *self.files.values(), *self.extras]
+        return [*_TEXTS, *SETTINGS, *self.own, *self.files.values(), *self.extras, "characters"]
 
+
+Picture = tuple[Any, str, float]
+"""What it is, the field it came in, and its time in seconds."""
 
 _ONE, _TWO = {"clip": "video"}, {"first": "video", "second": "second_video"}
 TOOLS = {
-    "": Tool("create", {}, ("prompt",), ("input_reference", "keyframes", "characters")),
+    "": Tool("create", {}, ("prompt",), ("input_reference", "keyframes")),
     "edits": Tool("remix", _ONE, ("prompt",)),
     "extensions": Tool("extend", _ONE, ("prompt", "seconds")),
     "loops": Tool("loop", _ONE),
@@ -92,13 +95,16 @@ class Composer:
         builder = tool.builder
         self._check(given, tool)
         said = given.get("prompt")
-        if "characters" in given:
-            self._cast(given)
+        cast = self._cast(given) if "characters" in given else []
         model = self._model(given.get("model"))
         arguments = self._settings(given) | {"model": self.service.models[model]}
         arguments |= {name: given[name] for name in tool.own if name in given}
         arguments |= {parameter: self._file(given.get(name), name) for parameter, name in tool.files.items()}
-        if pictures := [(self._file(frame, name), time) for frame, name, time in _pictures(given, tool)]:
+        shown = [*_pictures(given, tool), *cast]
+        if cast and (tool.name != "create" or len({time for *_, time in shown}) < len(shown)):
+            message = f"{cast[0][0].name!r} has no description, and no place for its first frame: give it one."
+            raise ApiError(400, message, "characters", "invalid_value")
+        if pictures := [(self._file(frame, name), time) for frame, name, time in shown]:
             builder, arguments = _keyframed, {"seconds": VideoRequest.seconds, **arguments, "pictures": pictures}
         video = given.get("video")
         parent = video.get("id", "") if isinstance(video, dict) else ""
@@ -106,9 +112,9 @@ class Composer:
         return Order("animate" if pictures else tool.name, request, model,
                      parent if parent.startswith("video_") else None, said or request.prompt)  # fmt: skip
 
-    def _cast(self, given: Fields) -> None:
-        """Characters appear: for a name stands what it is described as; without words, the video begins with its
-        clip's first frame. Raises ApiError 400 for one that no text names, 404 for one that is not there."""
+    def _cast(self, given: Fields) -> list[Picture]:
+        """Characters appear: for a name stands what it is described as; without words, its clip's first frame, where
+        it is named first. Raises ApiError 400 for one that no text names, 404 for one that is not there."""
         wanted = given.pop("characters")
         if not isinstance(wanted, list) or not 0 < len(wanted) <= MAX_CHARACTERS or not all(map(_id_of, wanted)):
             message = f'characters holds 1 to {MAX_CHARACTERS} objects such as {{"id": "char_…"}}.'
@@ -118,15 +124,13 @@ class Composer:
         names = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, words))})(?!\w)")
         scenes = given["scenes"] if isinstance(given.get("scenes"), list) else []
         texts = [text for text in (given, *scenes) if isinstance(text, dict) and isinstance(text.get("prompt"), str)]
-        if unnamed := words.keys() - {name for text in texts for name in names.findall(text["prompt"])}:
+        first = {name: text.get("start", 0) for text in reversed(texts) for name in names.findall(text["prompt"])}
+        if unnamed := words.keys() - first.keys():
             message = f"prompt does not name {min(unnamed)!r} as it is written."
             raise ApiError(400, message, "characters", "invalid_value")
         for text in texts:
             text["prompt"] = names.sub(lambda found: words[found[0]], text["prompt"])
-        for row in rows:
-            if not row.description and given.setdefault("input_reference", row) is not row:
-                message = f"{row.name!r} has no description, and the first frame is another picture: give it one."
-                raise ApiError(400, message, "characters", "invalid_value")
+        return [(row, "characters", first[row.name]) for row in rows if not row.description]
 
     def _built(self, builder: Any, arguments: dict[str, Any]) -> VideoRequest:
         try:
@@ -213,8 +217,8 @@ def _scenes(value: Any) -> tuple[Scene, ...]:
     return tuple(load(Scene, scene, "scenes") for scene in value)
 
 
-def _pictures(given: Fields, tool: Tool) -> list[tuple[Any, str, float]]:
-    """The pictures of a new video: what each is, the field it came in, and its time in seconds."""
+def _pictures(given: Fields, tool: Tool) -> list[Picture]:
+    """The pictures of a new video."""
     if tool.name != "create":
         return []
     frames = given.get("keyframes", [])
@@ -223,7 +227,7 @@ def _pictures(given: Fields, tool: Tool) -> list[tuple[Any, str, float]]:
     ):
         raise ApiError(400, 'keyframes holds objects such as {"id": "file_…", "time": 0}.', "keyframes")
     first = [(given["input_reference"], "input_reference", 0.0)] if "input_reference" in given else []
-    return first + [(frame, "keyframes", float(frame["time"])) for frame in frames]
+    return first + [(frame, "keyframes", frame["time"]) for frame in frames]
 
 
 def _keyframed(pictures: list[tuple[Path, float]], prompt: str, seconds: float, **settings: Any) -> VideoRequest:
