@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, Request, expect
+from sqlalchemy import select
 from tests.server.browsing import (
     STUDIO,
     answered,
@@ -28,6 +29,9 @@ from tests.server.browsing import (
 from tests.server.conftest import Live
 
 from sorairo.provenance import verify
+from sorairo.server.database import Database, open_database
+from sorairo.server.settings import Settings
+from sorairo.server.tables import Account, VideoRow, new_id
 
 pytestmark = in_chromium
 
@@ -240,6 +244,32 @@ def test_a_storyboard_of_a_text_a_picture_and_a_clip(page: Page, first: str) -> 
         {"start": 0.25, "prompt": "", "cut": True},
         {"start": 1, "prompt": "a blue cube falls", "cut": False},
     ]
+
+
+def test_a_library_of_more_than_a_page(browser: BrowserContext, live: Live) -> None:
+    page = entered(browser, live, live.keys("create", "collector", "--tier", "pro"))
+    expect(page.get_by_role("button", name="Show more")).to_have_count(0)
+    engine = open_database(Settings(live.folder, live.database).library_url)
+    with Database.of(engine).writing.begin() as session:
+        owner = session.scalars(select(Account).where(Account.name == "collector")).one().id
+        common = {"account_id": owner, "tool": "create", "model": "tiny", "size": "64x32", "seconds": "1",
+                  "request": "{}", "status": "failed", "error_code": "server_error", "error_message": "",
+                  "priority": 0, "concurrent": 1, "credits": 1}  # fmt: skip
+        session.add_all(VideoRow(id=new_id("video"), prompt=f"ball {number}", **common) for number in range(85))
+    engine.dispose()
+    page.reload()
+    prompts = page.locator(".tile .prompt")
+    for shown in (40, 80, 85):
+        expect(prompts).to_have_count(shown)
+        if shown < 85:
+            page.get_by_role("button", name="Show more").click()
+    assert prompts.all_inner_texts() == [f"ball {number}" for number in reversed(range(85))]
+    expect(page.get_by_role("button", name="Show more")).to_have_count(0)
+    page.locator(".tile").last.get_by_role("button", name="Delete").click()
+    expect(prompts).to_have_count(84)
+    page.get_by_label("Search").fill("ball 7")
+    expect(prompts).to_have_count(17)
+    expect(page.get_by_role("button", name="Show more")).to_have_count(0)
 
 
 def test_only_a_part_of_a_picture_moves(page: Page, first: str, live: Live) -> None:
