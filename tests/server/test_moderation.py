@@ -367,7 +367,7 @@ def test_an_incident_is_handed_over_as_one_file(
 def test_the_commands_do_the_same(alice: TestClient, service: Service) -> None:
     video = made(alice, service)
     alice.post(f"/v1/videos/{video}/reports", json={"reason": "violence", "message": "blood\x1b[2J\nand more"})
-    here = ["--folder", str(service.settings.folder)]
+    here = ["--folder", str(service.settings.folder), "--database", service.settings.database_url]
 
     def run(command: Any, *arguments: str) -> str:
         result = CliRunner().invoke(command, [*arguments, *here], standalone_mode=False, catch_exceptions=False)
