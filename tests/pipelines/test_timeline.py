@@ -301,7 +301,15 @@ def test_between_two_known_frames_one_loss_passes_over_to_the_other(tmp_path: Pa
     shown = settled(VideoRequest("a", seconds=2, anchors=(Anchor(start), Anchor(end, time=2.0)), **SIZE))
     assert shown == [140] * 8 + [140 - 2 * n for n in range(1, 10)]
     shown = settled(VideoRequest("a", seconds=2, anchors=(Anchor(end, time=2.0),), **SIZE))
-    assert shown == [128] * 8 + [round(128 - 2 / 3 * n) for n in range(1, 10)]
+    assert shown == [128] * 8 + [round(128 - 2 / 3 * n) for n in range(1, 6)] + [124, 124, 123, 122]
+
+
+def test_the_last_made_frames_are_on_the_way_into_an_anchor(tmp_path: Path) -> None:
+    start, end = still(tmp_path, "a.png", 140), still(tmp_path, "b.png", 120)
+    request = VideoRequest("a", seconds=2, anchors=(Anchor(start), Anchor(end, time=2.0)), **SIZE)
+    assert settled(request, decoded=200)[-5:] == [156, 147, 138, 129, 120]
+    request = VideoRequest("a", seconds=2, anchors=(Anchor(end),), wrap=True, **SIZE)
+    assert settled(request, decoded=200) == [120] + [200] * 13 + [180, 160, 140]
 
 
 def test_a_loops_end_passes_over_to_its_beginning(tmp_path: Path) -> None:

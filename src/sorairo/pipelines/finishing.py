@@ -64,12 +64,13 @@ def with_rate(
     for index, later in enumerate(frames):
         while number * fps_in <= index * fps_out:
             elapsed = number * fps_in - (index - 1) * fps_out  # since the earlier frame; fps_out is the later one
-            yield later if elapsed == fps_out else _between(earlier, later, elapsed / fps_out, interpolator)
+            yield later if elapsed == fps_out else between(earlier, later, elapsed / fps_out, interpolator)
             number += 1
         earlier = later
 
 
-def _between(earlier: Frames | None, later: Frames, moment: float, interpolator: Interpolator | None) -> Frames:
+def between(earlier: Frames | None, later: Frames, moment: float, interpolator: Interpolator | None) -> Frames:
+    """The frame at ``moment`` in [0, 1] between two; without an ``interpolator`` it is a blend of them."""
     assert earlier is not None, "the first frame's own moment is never between"
     if np.array_equal(earlier, later):
         return later

@@ -122,7 +122,7 @@ class Generation:
             told = notices(request, self.bundle.card)
             self.upscaler = load_upscaler(device=self.bundle.device) if request.plan.scale > 1 else None
             self.interpolator = None
-            if request.fps != NATIVE_FPS:
+            if request.fps != NATIVE_FPS or request.lands:
                 try:
                     self.interpolator = load_interpolator()
                 except ValueError as error:  # its weights come in a package of their own (docs/hd.md)
@@ -204,7 +204,7 @@ class Generation:
         """Finished frames, and whether each is wholly of a file that was given."""
         request = self.request
         for shot, timeline, latents in zip(self.shots, self.timelines, self.sample(), strict=True):
-            made = timeline.settled(decoded_frames(latents, self.bundle))
+            made = timeline.settled(decoded_frames(latents, self.bundle), self.interpolator)
             steps = request.plan, NATIVE_FPS, request.fps, self.upscaler, self.interpolator
             finished = Finished(finish(made, *steps))
             for frame in islice(timeline.pass_through(finished, request.fps), shot.num_frames):

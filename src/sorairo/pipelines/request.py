@@ -147,6 +147,11 @@ class VideoRequest:
         return 1 + (self.shape.num_frames - 1) * self.fps // NATIVE_FPS
 
     @property
+    def lands(self) -> bool:
+        """Whether made frames may lead into known ones."""
+        return self.wrap or any(anchor.time > 0 for anchor in self.anchors)
+
+    @property
     def materials(self) -> tuple[Material, ...]:
         """Every file that is used."""
         return tuple(_materials(self))

@@ -22,7 +22,9 @@ from sorairo.checkpoint import file_sha256
 from sorairo.diffusion.flow import NoiseMap
 from sorairo.diffusion.noise_maps import curve, region, snap_to_patches
 from sorairo.media import Footage, Frames, fitted
+from sorairo.models.interpolator import Interpolator
 from sorairo.models.video_vae import VideoVAE
+from sorairo.pipelines.finishing import between
 from sorairo.pipelines.preview import from_pixels
 from sorairo.pipelines.request import Anchor, Curve, Material, Source, VideoRequest
 from sorairo.shapes import NATIVE_FPS, TEMPORAL_STRIDE, VideoShape
@@ -32,6 +34,7 @@ STILL = 2  # latent frames of stillness before a clip that lies later: as good a
 FRAMES_PER_CHUNK = 32  # encoded at a time
 WHITE = 128  # from here on a pixel of a mask is white
 SETTLING = 8  # frames before a known one that it reaches back to
+LANDING = TEMPORAL_STRIDE - 1  # made frames that lead into a known one: of a latent frame all but the first
 ALIKE = 8.0  # of 255: from here on two frames' pixels hardly lose the same in the autoencoder (docs/log.md)
 
 Known = tuple[Float[np.ndarray, "h w 3"], Float[np.ndarray, "h w 3"]]
@@ -126,11 +129,12 @@ class Timeline:
             part.lerp_(self._encoded(self.second, groups, vae), share.expand(part.shape[2:]))
         return latents
 
-    def settled(self, frames: Iterator[Frames]) -> Iterator[Frames]:
+    def settled(self, frames: Iterator[Frames], interpolator: Interpolator | None = None) -> Iterator[Frames]:
         """Decoded native frames [h w 3], the known ones as they were given and those beside them no blurrier.
 
         What the autoencoder loses of a known frame it loses as well of others where they look like it, so there it is
-        given back; or every border between known and made frames would show.
+        given back; or every border between known and made frames would show. The last made frames before an anchor are
+        interpolated, so that they end where it begins.
         """
         before: Known | None = None
         first, waiting = before, list[Frames]()
@@ -143,11 +147,14 @@ class Timeline:
                 continue
             known = self._native(given, index)
             after = frame.astype(np.float32), np.subtract(known, frame, dtype=np.float32)
-            yield from _settled(waiting, before, after)
+            if any(given is anchor for anchor in self.anchors):
+                yield from _landed(waiting, before, after, interpolator)
+            else:
+                yield from _settled(waiting, before, after)
             yield known
             before, waiting = after, []
             first = first or (before if index == 0 else None)
-        yield from _settled(waiting, before, first if self.request.wrap else None)
+        yield from _landed(waiting, before, first if self.request.wrap else None, interpolator)
 
     def pass_through(self, frames: Iterator[Frames], fps: int = NATIVE_FPS) -> Iterator[Frames]:
         """The finished frames [h w 3], of any size and at ``fps``, with every known pixel as it was given.
@@ -284,6 +291,18 @@ def _settled(made: Sequence[Frames], before: Known | None, after: Known | None) 
                 decoded, lost = known
                 settled += weight * np.exp(-np.abs(frame - decoded).mean(-1, keepdims=True) / ALIKE) * lost
         yield np.rint(settled.clip(0, 255)).astype(np.uint8)
+
+
+def _landed(
+    made: Sequence[Frames], before: Known | None, after: Known | None, interpolator: Interpolator | None
+) -> list[Frames]:
+    """Settled frames, of which the last are on the way from the one before them into the known one that follows."""
+    frames, stop = list(_settled(made, before, after)), len(made) - LANDING
+    if after is None or stop < 1:
+        return frames
+    known = (after[0] + after[1]).astype(np.uint8)
+    way = [between(frames[stop - 1], known, n / (LANDING + 1), interpolator) for n in range(1, LANDING + 1)]
+    return frames[:stop] + way
 
 
 def _read(material: Material) -> tuple[Footage, float]:
