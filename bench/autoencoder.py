@@ -21,7 +21,7 @@ from torch import Tensor
 from sorairo.evals.detector import as_input
 from sorairo.evals.similarity import Frames, psnr, ssim
 from sorairo.evals.statistics import bootstrap_interval
-from sorairo.media import fitted, read_any
+from sorairo.media import Footage, fitted
 from sorairo.models.video_vae import VideoVAE
 from sorairo.pipelines.bundle import load_bundle
 from sorairo.pipelines.timeline import STILL
@@ -83,11 +83,11 @@ def footage(folder: Path) -> list[Frames]:
     """The first frames of every video of a folder, fitted to the native shape nearest to its own."""
     clips = []
     for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".mp4", ".mov", ".webm", ".mkv", ".gif")):
-        frames, _ = read_any(path)
+        frames = Footage(path)
         number = 1 + (min(len(frames), FOOTAGE_FRAMES) - 1) // TEMPORAL_STRIDE * TEMPORAL_STRIDE
         aspect = frames.shape[2] / frames.shape[1]
         size = min(NATIVE_BUCKETS, key=lambda bucket: abs(math.log(bucket.width / bucket.height / aspect)))
-        clips.append(np.stack([fitted(frame, size.width, size.height) for frame in frames[:number]]))
+        clips.append(np.stack([fitted(frame, size.width, size.height) for frame in (frames[n] for n in range(number))]))
     if not clips:
         raise ValueError(f"footage is {folder}; there is no video in it")
     return clips

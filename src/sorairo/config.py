@@ -25,7 +25,7 @@ class VideoVAEConfig:
     encoder_widths: tuple[int, int, int] = (48, 96, 192)
     decoder_widths: tuple[int, int, int] = (64, 128, 256)
     encoder_blocks: int = 1
-    decoder_blocks: int = 2
+    decoder_blocks: int = 3
 
 
 @dataclass(frozen=True)
