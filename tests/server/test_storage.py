@@ -44,6 +44,23 @@ def test_what_is_put_in_comes_out(storage: Storage, source: Path, tmp_path: Path
     storage.put(source, "videos/video_1/video.mp4")
 
 
+def test_half_a_file_is_no_file(
+    storage: Storage, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage.put(source, "videos/a")
+
+    def break_off(_name: str, target: str) -> None:
+        Path(target).write_bytes(CONTENT[:3])
+        raise ConnectionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(storage._filesystem, "get_file", break_off)
+        with pytest.raises(ConnectionError):
+            storage.fetch("videos/a", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    assert storage.fetch("videos/a", tmp_path / "out").read_bytes() == CONTENT
+
+
 @pytest.mark.parametrize(("start", "stop"), [(0, len(CONTENT)), (1, 3), (CHUNK_BYTES - 1, 2 * CHUNK_BYTES), (5, 5)])
 def test_any_range_is_read(storage: Storage, source: Path, start: int, stop: int) -> None:
     storage.put(source, "videos/a")

@@ -109,6 +109,20 @@ def test_what_was_never_begun_goes_back_into_the_line(worker: Worker, service: S
     assert [row_of(service, video_id).status for video_id in (mine, dead, alive)] == ["queued", "queued", "in_progress"]
 
 
+def test_what_another_worker_failed_at_and_left_fails(
+    worker: Worker, service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video_id = ask(service, caller)
+    with monkeypatch.context() as patch:
+        patch.setattr(worker.jobs, "begin", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            make(worker, video_id)
+    change(service, video_id, status="in_progress", executor="gone-0")
+    worker._rescue()
+    row = row_of(service, video_id)
+    assert (row.status, row.error_code) == ("failed", "server_error")
+
+
 def test_a_bug_of_ours_fails_the_video_and_not_the_worker(
     worker: Worker, service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -36,8 +36,10 @@ class Storage:
         self._filesystem.put_file(str(source), self._path(name))
 
     def fetch(self, name: str, target: Path) -> Path:
-        self._filesystem.get_file(self._path(name), str(target))
-        return target
+        """Whole or not at all: a worker that is killed meanwhile finds no half a file."""
+        draft = target.with_name(f"{target.name}.partial")
+        self._filesystem.get_file(self._path(name), str(draft))
+        return draft.replace(target)
 
     def size(self, name: str) -> int:
         """Bytes of a file. Raises FileNotFoundError."""

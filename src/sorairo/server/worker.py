@@ -61,7 +61,7 @@ class Worker:
                 self._take()
             self._woken.wait(_IDLE_SECONDS)
             self._woken.clear()
-        for video_id in self._active:
+        for video_id in tuple(self._active):
             self.jobs.give_back(video_id)
         os._exit(0)  # a step in a thread would be waited for
 
@@ -180,14 +180,18 @@ class Worker:
                 log.warning("%s is taken over from %s", left.workflow_id, left.executor_id)
                 DBOS.resume_workflow(left.workflow_id)
             orphaned = VideoRow.executor.not_in(select(WorkerRow.executor)) | (VideoRow.executor == self.executor)
-            lost = set(session.scalars(select(VideoRow.id).where(VideoRow.status == "in_progress", orphaned)))
-        for video_id in lost - self._active:
-            status = DBOS.get_workflow_status(video_id)
-            if status is None:
-                with self.database.writing.begin() as session:
-                    session.scalars(select(VideoRow).where(VideoRow.id == video_id)).one().status = "queued"
-            elif status.status in ("ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"):
-                self.jobs.end(video_id, FAILED)
+            failed = list[str]()
+            for row in session.scalars(select(VideoRow).where(VideoRow.status == "in_progress", orphaned)):
+                if row.id in self._active:
+                    continue
+                status = DBOS.get_workflow_status(row.id)
+                if status is None:
+                    row.status = "queued"
+                elif status.status in ("ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"):
+                    row.executor = self.executor  # whose it is may end it
+                    failed.append(row.id)
+        for video_id in failed:
+            self.jobs.end(video_id, FAILED)
 
 
 def claim_name(folder: Path) -> tuple[IO[bytes], str]:
