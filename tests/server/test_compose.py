@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 from starlette.testclient import TestClient
-from tests.server.conftest import SMALL, Enter, error_of, finish
+from tests.server.conftest import SMALL, Enter, both, error_of, finish
 
 from sorairo.media import read_picture, write_mp4
 from sorairo.server.access import Service
 from sorairo.server.audit import lines
-from sorairo.server.tables import VideoRow
+from sorairo.server.tables import FileRow, VideoRow
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +127,51 @@ def test_characters_are_listed_shown_and_deleted_with_their_clips(
         assert (service.settings.folder / "files" / "uploads" / name).exists() == (name == bo["id"])
     with service.database.reading() as session:
         assert [line.subject for line in lines(session) if line.action == "character.deleted"] == [mo["id"]]
+
+
+def uploads(service: Service) -> set[str]:
+    folder = service.settings.folder / "files" / "uploads"
+    with service.database.reading() as session:
+        known = set(session.scalars(select(FileRow.id)))
+    assert known == ({path.name for path in folder.iterdir()} if folder.exists() else set())
+    return known
+
+
+@both
+def test_what_was_sent_along_goes_with_the_last_video_of_it(alice: TestClient, service: Service, clip: bytes) -> None:
+    files = {"input_reference": ("a.mp4", clip)}
+    first = alice.post("/v1/videos", data=SMALL, files=files).json()["id"]
+    finish(service, first)
+    (second,) = alice.post(f"/v1/videos/{first}/variations", json={"num_variations": 1}).json()["data"]
+    (sent,) = uploads(service)
+    alice.delete(f"/v1/videos/{first}")
+    assert uploads(service) == {sent}, "the variation is made of it"
+    alice.delete(f"/v1/videos/{second['id']}")
+    assert uploads(service) == set()
+
+
+@both
+def test_what_comes_to_no_video_is_not_kept(enter: Enter, service: Service, clip: bytes) -> None:
+    poor = enter("poor", tier="free")
+    files = {"input_reference": ("a.mp4", clip)}
+    error_of(poor.post("/v1/videos", data=SMALL | {"seconds": "6"}, files=files), 400)
+    error_of(poor.post("/v1/videos", data=SMALL | {"seconds": "0.3"}, files=files), 400)
+    assert uploads(service) == set()
+
+
+@both
+def test_a_file_is_taken_away_by_its_owner(enter: Enter, service: Service, clip: bytes) -> None:
+    alice, bob = enter("alice"), enter("bob")
+    file = alice.post("/v1/files", files={"file": ("a.mp4", clip)}).json()["id"]
+    assert error_of(bob.delete(f"/v1/files/{file}"), 404)["code"] == "file_not_found"
+    video = alice.post("/v1/videos", json=SMALL | {"input_reference": {"id": file}}).json()["id"]
+    alice.delete(f"/v1/videos/{video}")
+    assert uploads(service) == {file}, "it was handed in by itself"
+    assert alice.delete(f"/v1/files/{file}").json() == {"id": file, "object": "file", "deleted": True}
+    assert uploads(service) == set()
+    error_of(alice.delete(f"/v1/files/{file}"), 404)
+    with service.database.reading() as session:
+        assert [line.subject for line in lines(session) if line.action == "file.deleted"] == [file]
 
 
 def test_a_file_is_no_character(alice: TestClient, clip: bytes) -> None:

@@ -6,14 +6,16 @@ import threading
 from contextlib import suppress
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
+from sqlalchemy.exc import DBAPIError
 from tests.server.conftest import both
 
 from sorairo.pipelines import VideoRequest
+from sorairo.server.audit import lines
 from sorairo.server.database import Sessions
 from sorairo.server.errors import ApiError
 from sorairo.server.keys import Caller, open_account
-from sorairo.server.library import Order, credits_used, delete, next_in_line, queue_position, submit
+from sorairo.server.library import Order, credits_used, delete, find, next_in_line, publish, queue_position, submit
 from sorairo.server.moderation import purge, take_down
 from sorairo.server.tables import VideoRow
 from sorairo.server.tiers import Tier
@@ -109,6 +111,33 @@ def test_credits_are_never_overdrawn_by_asking_at_once(sessions: Sessions) -> No
             with pytest.raises(ApiError):
                 delete(session, caller, video_id)
         assert credits_used(session, caller.account_id) == 5
+
+
+def test_two_who_change_one_video_wait_in_one_order(sessions: Sessions) -> None:
+    """Who holds its row and comes to the audit is not waited for by who holds the audit: PostgreSQL would end one."""
+    video_id, problems = ask(sessions, "a"), list[Exception]()
+    with sessions() as session:
+        row = session.scalars(select(VideoRow).where(VideoRow.id == video_id)).one()
+        caller = Caller(row.account_id, "key", "free", frozenset())
+
+    def remove() -> None:
+        try:
+            with sessions.begin() as session:
+                delete(session, caller, video_id)
+        except DBAPIError as error:
+            problems.append(error)
+
+    with sessions.begin() as session:
+        row = find(session, caller.account_id, video_id, locked=True)
+        other = threading.Thread(target=remove)
+        other.start()
+        other.join(0.5)
+        assert other.is_alive()
+        publish(session, caller, row, shown=False)
+    other.join(30)
+    assert (problems, other.is_alive()) == ([], False)
+    with sessions() as session:
+        assert [one.action for one in lines(session)][-2:] == ["video.publication", "video.deleted"]
 
 
 def test_the_tier_says_whether_a_clip_shows_its_mark_and_people(sessions: Sessions) -> None:

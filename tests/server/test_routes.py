@@ -17,6 +17,7 @@ from sorairo.server.audit import first_broken
 from sorairo.server.errors import ApiError
 from sorairo.server.routes import byte_range
 from sorairo.server.tables import AuditLine, VideoRow
+from sorairo.server.webhooks import MOST_ENDPOINTS
 
 ROOT = Path(__file__).parents[2]
 
@@ -71,6 +72,13 @@ def test_nested_fields_come_as_brackets_or_as_json_text(alice: TestClient, servi
         ({"json": SMALL | {"wrap": "perhaps"}}, 400, None),
         ({"json": SMALL | {"owner": "bob"}}, 400, "unknown_parameter"),
         ({"json": SMALL | {"prompt": "a\0b"}}, 400, "invalid_value"),
+        ({"json": SMALL | {"scenes": [{"start": 0.5, "prompt": "a\0b"}]}}, 400, "invalid_value"),
+        ({"content": json.dumps(SMALL | {"input_reference": {"id": "\ud800"}})}, 400, "invalid_value"),
+        ({"content": json.dumps(SMALL | {"\udfff": 1})}, 400, "invalid_value"),
+        ({"json": SMALL | {"seed": "[" * 100_000}}, 400, "invalid_type"),
+        ({"json": SMALL | {"seconds": 10**400}}, 400, "invalid_type"),
+        ({"json": SMALL | {"keyframes": [{"id": "file_1", "time": 10**400}]}}, 404, "file_not_found"),
+        ({"json": SMALL | {"input_reference": {"image_url": "data:image/png;base64,ä"}}}, 400, None),
         ({"json": SMALL | {"input_reference": {"image_url": "http://127.0.0.1/a.png"}}}, 400, None),
         ({"json": SMALL | {"input_reference": {"image_url": "data:image/png;base64,?"}}}, 400, None),
         ({"json": SMALL | {"input_reference": {"path": "/etc/passwd"}}}, 400, None),
@@ -99,6 +107,8 @@ def test_a_body_that_cannot_be_used_is_told_in_one_shape(
         ("GET", "/v1/models/none", 404),
         ("GET", "/v1/videos/%00", 404),
         ("GET", "/v1/videos?after=%00", 404),
+        ("GET", f"/v1/videos?search={'a+' * 500}", 400),
+        ("POST", "/v1/admin/accounts/alice?days=1", 400),
         ("GET", "/v1/videos/characters/none", 404),
         ("GET", "/v1/webhook_endpoints/none", 404),
         ("POST", "/v1/videos/none/remix", 400),
@@ -107,6 +117,28 @@ def test_a_body_that_cannot_be_used_is_told_in_one_shape(
 )
 def test_every_route_tells_its_errors_in_one_shape(alice: TestClient, method: str, path: str, status: int) -> None:
     error_of(alice.request(method, path), status)
+
+
+def test_a_stranger_s_body_is_not_read(enter: Enter, service: Service) -> None:
+    stranger = enter("alice")
+    del stranger.headers["authorization"]
+    paths = json.loads((ROOT / "docs" / "openapi.json").read_text())["paths"]
+    posted = [path for path, methods in paths.items() if "post" in methods]
+    assert len(posted) > 20
+    for path in posted:
+        answer = stranger.post(path, content=b"{", headers={"content-type": "application/json"})
+        assert error_of(answer, 401)["code"] == "missing_api_key"
+
+
+def test_what_strangers_make_up_is_not_measured_apart(alice: TestClient) -> None:
+    for number in range(3):
+        error_of(alice.request(f"MADE{number}", "/v1/videos"), 405)
+        error_of(alice.request(f"MADE{number}", f"/v1/made{number}"), 404)
+    alice.get("/v1/videos")
+    told = alice.get("/metrics").text
+    assert "MADE" not in told.upper()
+    assert 'sorairo_http_seconds_count{method="GET",route="/v1/videos",status="200"} 1.0' in told
+    assert 'sorairo_http_seconds_count{method="unknown",route="unknown",status="405"} 3.0' in told
 
 
 def test_a_key_is_needed_and_its_scopes_count(enter: Enter) -> None:
@@ -194,9 +226,14 @@ def test_a_player_gets_the_range_it_asks_for(alice: TestClient, service: Service
     answer = alice.get(f"/v1/videos/{video_id}/content", headers={"Range": wanted})
     assert (answer.status_code, answer.content) == (206, part)
     assert answer.headers["content-length"] == str(len(part))
+    service.storage.remove(f"videos/{video_id}")  # as when it is deleted at this moment
+    for path in ("content", "content?variant=thumbnail", "credentials"):
+        assert error_of(alice.get(f"/v1/videos/{video_id}/{path}"), 404)["code"] == "file_not_found"
 
 
-@pytest.mark.parametrize("wanted", ["bytes=10-", "bytes=5-2", "bytes=-", "bytes=-0", "frames=1-2", "bytes=a-b"])
+@pytest.mark.parametrize(
+    "wanted", ["bytes=10-", f"bytes={'9' * 5000}-", "bytes=5-2", "bytes=-", "bytes=-0", "frames=1-2", "bytes=a-b"]
+)
 def test_a_range_that_is_not_there_is_416(wanted: str) -> None:
     with pytest.raises(ApiError) as caught:
         byte_range(wanted, 10)
@@ -227,6 +264,10 @@ def test_an_endpoint_is_changed_and_another_account_does_not_see_it(enter: Enter
     for name in ("", "b" * 81, 3):
         error_of(alice.post(path, json={"name": name}), 400)
     assert "signing_secret" not in alice.get(path).json()
+    assert alice.post(path, json={"event_types": ["video.failed"] * 100}).json()["event_types"] == ["video.failed"]
+    for _ in range(MOST_ENDPOINTS - 1):
+        assert alice.post("/v1/webhook_endpoints", json=given).status_code == 200
+    assert error_of(alice.post("/v1/webhook_endpoints", json=given), 400)["code"] == "too_many_endpoints"
     for answer in (bob.get(path), bob.post(path, json={}), bob.delete(path), bob.post(f"{path}/rotate_secret")):
         error_of(answer, 404)
     assert alice.get("/v1/webhook_event_types").json()["data"]

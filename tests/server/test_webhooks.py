@@ -8,11 +8,14 @@ import hmac
 import http.server
 import socket
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
+from sorairo.server import webhooks
 from sorairo.server.errors import ApiError
 from sorairo.server.tables import WebhookEndpoint
 from sorairo.server.webhooks import check_url, event, new_secret, send, signature
@@ -100,6 +103,27 @@ def test_redirects_are_not_followed(redirecting: str) -> None:
     body: dict[str, Any] = event(endpoint(), "video.completed", "video_1", 7)
     assert send(endpoint(redirecting), body, private=True) == 307
     assert Redirecting.paths == ["/hook?a=b"]
+
+
+def test_an_answer_that_only_drips_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhooks, "_TIMEOUT_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip() -> None:
+            line = server.accept()[0]
+            with line, suppress(OSError):
+                while True:
+                    line.sendall(b"H")
+                    time.sleep(0.05)
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        begun = time.monotonic()
+        with pytest.raises(OSError, match="no answer"):
+            send(endpoint(f"http://127.0.0.1:{server.getsockname()[1]}/"), {"id": "evt_1"}, private=True)
+        assert time.monotonic() - begun < 5
+        thread.join(10)
+        assert not thread.is_alive()
 
 
 def test_nobody_there_is_an_oserror() -> None:

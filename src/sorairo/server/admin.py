@@ -9,8 +9,8 @@ from sqlalchemy import select
 
 from sorairo.server.access import Opened, caller_with
 from sorairo.server.audit import first_broken, record
-from sorairo.server.errors import ApiError, not_found, wrong_value
-from sorairo.server.fields import body, check_names
+from sorairo.server.errors import ApiError, mistakes, not_found
+from sorairo.server.fields import MAX_NAME, body, check_names, text_of
 from sorairo.server.keys import SCOPES, Caller, create_key, list_keys, open_account, revoke_key
 from sorairo.server.routes import Given
 from sorairo.server.tables import Account, AuditLine, VideoRow
@@ -37,16 +37,12 @@ def overview(service: Opened, caller: Admin) -> dict[str, Any]:
 
 
 @router.post("/keys", openapi_extra=body(("account",), "tier"))
-def make_key(given: Given, service: Opened, caller: Admin) -> dict[str, Any]:
+def make_key(service: Opened, caller: Admin, given: Given) -> dict[str, Any]:
     """A new key with every scope but admin for ``account``, which is made if there is none; shown this once."""
     check_names(given, "account", "tier")
-    account, tier = str(given.get("account", "")).strip(), str(given.get("tier", ""))
-    if not 1 <= len(account) <= 80:
-        raise ApiError(400, "account must be a name of 1 to 80 characters.", "account", "invalid_value")
-    try:
+    account, tier = text_of(given, "account", most=MAX_NAME), str(given.get("tier", ""))
+    with mistakes():
         service.tiers.named(tier or "free")
-    except ValueError as error:
-        raise wrong_value(error) from None
     with service.database.writing.begin() as session:
         owner = open_account(session, account, tier, caller.key_id)
         return {"key": create_key(session, service.pepper, owner, "", SCOPES[:-1], actor=caller.key_id)}
@@ -55,16 +51,13 @@ def make_key(given: Given, service: Opened, caller: Admin) -> dict[str, Any]:
 @router.delete("/keys/{key_id}")
 def remove_key(key_id: str, service: Opened, caller: Admin) -> dict[str, Any]:
     """Revokes a key: from the next request on it opens nothing."""
-    try:
-        with service.database.writing.begin() as session:
-            revoke_key(session, key_id, caller.key_id)
-    except ValueError as error:
-        raise ApiError(404, str(error), "key_id", "key_not_found") from None
+    with mistakes("key"), service.database.writing.begin() as session:
+        revoke_key(session, key_id, caller.key_id)
     return {"id": key_id, "object": "key.revoked"}
 
 
 @router.post("/videos/{video_id}", openapi_extra=body(("featured",)))
-def feature(video_id: str, given: Given, service: Opened, caller: Admin) -> dict[str, Any]:
+def feature(video_id: str, service: Opened, caller: Admin, given: Given) -> dict[str, Any]:
     """Takes a published video into the featured feed, or out of it."""
     check_names(given, "featured")
     if not isinstance(chosen := given.get("featured"), bool):

@@ -69,7 +69,7 @@ class Envelope:
             nonlocal too_large
             if message["type"] == "http.response.start":
                 seconds, status = time.perf_counter() - begun, message["status"]
-                self._seconds.labels(scope["method"], _route(scope), status).observe(seconds)
+                self._seconds.labels(*_route(scope), status).observe(seconds)
                 headers: dict[bytes, bytes] = dict(message["headers"])
                 if too_large := status == 413 and b"json" not in headers[b"content-type"]:
                     headers |= {b"content-type": b"application/json", b"content-length": b"%d" % len(_TOO_LARGE)}
@@ -90,9 +90,11 @@ class Envelope:
             await JSONResponse(body, 500)(scope, receive, send_named)
 
 
-def _route(scope: Scope) -> str:
-    """The route's pattern, not the address: ids would make a measurement each."""
-    return str(getattr(scope.get("route"), "path", "unknown"))
+def _route(scope: Scope) -> tuple[str, str]:
+    """Method and the route's pattern; ids, or whatever strangers make up, would make a measurement each."""
+    route: Any = scope.get("route")
+    known = scope["method"] in getattr(route, "methods", ())
+    return (scope["method"], route.path) if known else ("unknown", "unknown")
 
 
 def _health(service: Service) -> Response:

@@ -12,7 +12,7 @@ from sorairo.pipelines.request import VideoRequest
 from sorairo.provenance import verify
 from sorairo.server.access import Opened, Reader, Writer
 from sorairo.server.errors import ApiError, not_found
-from sorairo.server.fields import body, check_names
+from sorairo.server.fields import MAX_NAME, body, check_names
 from sorairo.server.library import feed, find, publish
 from sorairo.server.routes import Given, as_video
 from sorairo.server.schemas import FeedList, FeedVideo, Video
@@ -20,12 +20,11 @@ from sorairo.server.storage import VARIANTS
 from sorairo.server.tables import VideoRow
 
 router = APIRouter(prefix="/v1")
-MAX_NAME = 80
 _KINDS = {"title": str, "folder": str, "favourite": bool, "published": bool}
 
 
 @router.post("/videos/{video_id}", openapi_extra=body((), *_KINDS))
-def update_video(video_id: str, given: Given, service: Opened, caller: Writer) -> Video:
+def update_video(video_id: str, service: Opened, caller: Writer, given: Given) -> Video:
     """Changes what is given of title, folder, favourite and published: what all see is judged by a worker first."""
     check_names(given, *_KINDS)
     for name, value in given.items():

@@ -7,9 +7,7 @@ storage.
 from __future__ import annotations
 
 import inspect
-import json
 import re
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,11 +20,11 @@ from sorairo.pipelines.cards import find_model, load_config
 from sorairo.pipelines.request import Anchor, Material, Scene, VideoRequest
 from sorairo.pipelines.sampling_plan import SamplingPlan
 from sorairo.server.access import Service
-from sorairo.server.errors import ApiError, wrong_value
-from sorairo.server.fields import Fields, check_names
+from sorairo.server.errors import ApiError, mistakes, wrong_value
+from sorairo.server.fields import Fields, as_json, check_names
 from sorairo.server.library import Order, find
 from sorairo.server.storage import VARIANTS
-from sorairo.server.tables import FileRow
+from sorairo.server.tables import INPUT, FileRow
 from sorairo.server.uploads import MEDIA, file_name, find_file, store
 from sorairo.shapes import parse_size
 
@@ -140,7 +138,7 @@ class Composer:
             return request
         except ValueError as error:
             raise wrong_value(ValueError(str(error).replace(f"{self.folder}/", ""))) from None
-        except (TypeError, AttributeError, KeyError):  # a list where a number belongs, or the like
+        except (TypeError, AttributeError, KeyError, OverflowError):  # a list where a number belongs, or the like
             raise ApiError(400, "A field has the wrong type.", None, "invalid_type") from None
 
     def _stored(self, material: Material) -> Material:
@@ -151,13 +149,11 @@ class Composer:
 
     def _settings(self, given: Fields) -> dict[str, Any]:
         settings = {name: given[name] for name in SETTINGS if name in given}
-        try:
+        with mistakes():
             if "size" in given:
                 settings["width"], settings["height"] = parse_size(given["size"])
             if "scenes" in given:
                 settings["scenes"] = _scenes(given["scenes"])
-        except ValueError as error:
-            raise wrong_value(error) from None
         return settings
 
     def _model(self, name: Any) -> str:
@@ -177,7 +173,7 @@ class Composer:
         if isinstance(value, FileRow):  # a character, whose first frame lies beside its clip
             return self._copy(f"uploads/{value.id}/{MEDIA['picture']}")
         if isinstance(value, UploadFile | str):
-            return self._copy(file_name(store(self.service, self.account_id, value, name)))
+            return self._copy(file_name(store(self.service, self.account_id, value, name, INPUT)))
         what = _id_of(value)
         if not what:
             raise _missing(name)
@@ -195,8 +191,7 @@ class Composer:
         check_names(given, *tool.known)
         for name, value in given.items():
             if name not in _TEXTS and isinstance(value, str):
-                with suppress(ValueError):
-                    value = given[name] = json.loads(value)
+                value = given[name] = as_json(value)
             kinds: Any = str if name in _TEXTS else int | float if name in _NUMBERS else object
             if not isinstance(value, kinds) or (name in _NUMBERS and isinstance(value, bool)):
                 wanted = "text" if name in _TEXTS else "number"

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from sorairo.server import audit
 from sorairo.server.access import Listener, Opened
 from sorairo.server.errors import ApiError, not_found
-from sorairo.server.fields import body, check_names
+from sorairo.server.fields import MAX_NAME, body, check_names, text_of
 from sorairo.server.keys import Caller
 from sorairo.server.routes import Given
 from sorairo.server.tables import WebhookEndpoint, new_id, now
-from sorairo.server.webhooks import EVENT_TYPES, check_url, event, new_secret, send
+from sorairo.server.webhooks import EVENT_TYPES, MOST_ENDPOINTS, check_url, event, new_secret, send
 
 router = APIRouter(prefix="/v1")
 Answer = dict[str, Any]
@@ -30,12 +30,15 @@ def shown(row: WebhookEndpoint, secret: bool = False) -> Answer:
 
 
 @router.post("/webhook_endpoints", openapi_extra=body(("url", "event_types"), "name"))
-def create_endpoint(given: Given, service: Opened, caller: Listener) -> Answer:
+def create_endpoint(service: Opened, caller: Listener, given: Given) -> Answer:
     """A new address; the signing secret is shown now and never again."""
     check_names(given, *_FIELDS)
     row = WebhookEndpoint(id=new_id("we"), account_id=caller.account_id, name="", event_types="", secret=new_secret())
     _change(row, {"url": None, "event_types": None} | given, service.settings.private_webhooks)
+    mine = select(func.count()).where(WebhookEndpoint.account_id == caller.account_id)
     with service.database.writing.begin() as session:
+        if (session.scalar(mine) or 0) >= MOST_ENDPOINTS:
+            raise ApiError(400, f"An account has at most {MOST_ENDPOINTS} endpoints.", None, "too_many_endpoints")
         session.add(row)
         audit.record(session, caller.key_id, "webhook.created", row.id)
     return shown(row, secret=True)
@@ -59,7 +62,7 @@ def retrieve_endpoint(endpoint_id: str, service: Opened, caller: Listener) -> An
 
 
 @router.post("/webhook_endpoints/{endpoint_id}", openapi_extra=body((), *_FIELDS))
-def update_endpoint(endpoint_id: str, given: Given, service: Opened, caller: Listener) -> Answer:
+def update_endpoint(endpoint_id: str, service: Opened, caller: Listener, given: Given) -> Answer:
     """Changes what is given of name, url and event_types."""
     check_names(given, *_FIELDS)
     with service.database.writing.begin() as session:
@@ -88,7 +91,7 @@ def rotate_secret(endpoint_id: str, service: Opened, caller: Listener) -> Answer
 
 
 @router.post("/webhook_endpoints/{endpoint_id}/test", openapi_extra=body((), "event_type"))
-def test_endpoint(endpoint_id: str, given: Given, service: Opened, caller: Listener) -> Answer:
+def test_endpoint(endpoint_id: str, service: Opened, caller: Listener, given: Given) -> Answer:
     """Sends a signed event now and tells what the address answered."""
     check_names(given, "event_type")
     if (kind := given.get("event_type", EVENT_TYPES[0])) not in EVENT_TYPES:
@@ -125,9 +128,7 @@ def _change(row: WebhookEndpoint, given: dict[str, Any], private: bool) -> None:
         if not isinstance(kinds, list) or not kinds or not all(kind in EVENT_TYPES for kind in kinds):
             known = " and ".join(EVENT_TYPES)
             raise ApiError(400, f"event_types is a list of {known}.", "event_types", "invalid_value")
-        row.event_types = " ".join(kinds)
+        row.event_types = " ".join(dict.fromkeys(kinds))
     if "name" in given:
-        if not isinstance(given["name"], str) or not 1 <= len(given["name"]) <= 80:
-            raise ApiError(400, "name must be a text of 1 to 80 characters.", "name", "invalid_value")
-        row.name = given["name"]
+        row.name = text_of(given, "name", most=MAX_NAME)
     row.updated_at = now()

@@ -5,14 +5,18 @@ Conflicts and spent quotas carry ``x-should-retry: false``, as the official clie
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
+
+log = logging.getLogger(__name__)
 
 NO_RETRY = {"x-should-retry": "false"}
 _TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error", 500: "server_error"}
@@ -39,6 +43,17 @@ def wrong_value(error: ValueError) -> ApiError:
     return ApiError(400, str(error), "size" if field in ("width", "height") else field or None, "invalid_value")
 
 
+@contextmanager
+def mistakes(kind: str = "") -> Iterator[None]:
+    """What is said by ValueError is one line that begins with the field; of the ``kind`` that is not there a 404."""
+    try:
+        yield
+    except ValueError as error:
+        if kind and str(error).startswith(f"{kind} is"):
+            raise ApiError(404, str(error), f"{kind}_id", f"{kind}_not_found") from None
+        raise wrong_value(error) from None
+
+
 def not_found(kind: str, what: str) -> ApiError:
     """The same for what is not there and for what is another's."""
     return ApiError(404, f"There is no {kind} {what[:80]!r}.", f"{kind}_id", f"{kind}_not_found")
@@ -46,27 +61,23 @@ def not_found(kind: str, what: str) -> ApiError:
 
 def install(app: FastAPI) -> None:
     """Makes every error of the app take the one shape."""
-    app.add_exception_handler(ApiError, _on_api_error)
-    app.add_exception_handler(RequestValidationError, _on_validation_error)
-    app.add_exception_handler(HTTPException, _on_http_error)
+    for kind in (ApiError, RequestValidationError, HTTPException, FileNotFoundError):
+        app.add_exception_handler(kind, _answer)
 
 
-def _on_api_error(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, ApiError)
-    body = envelope(error.status, error.message, error.param, error.code)
-    return JSONResponse(body, error.status, headers=dict(error.headers))
+def _answer(_request: Request, error: Exception) -> Response:
+    told = error if isinstance(error, ApiError) else _meaning(error)
+    body = envelope(told.status, told.message, told.param, told.code)
+    return JSONResponse(body, told.status, headers=dict(told.headers))
 
 
-def _on_validation_error(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    first = error.errors()[0]
-    param = ".".join(str(part) for part in first["loc"][1:])
-    return JSONResponse(envelope(400, f"{param}: {first['msg']}", param or None, "invalid_value"), 400)
-
-
-def _on_http_error(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    code = {404: "not_found", 405: "method_not_allowed", 413: "request_too_large"}.get(error.status_code)
-    return JSONResponse(
-        envelope(error.status_code, str(error.detail), None, code), error.status_code, headers=error.headers
-    )
+def _meaning(error: Exception) -> ApiError:
+    if isinstance(error, RequestValidationError):
+        first = error.errors()[0]
+        param = ".".join(str(part) for part in first["loc"][1:])
+        return ApiError(400, f"{param}: {first['msg']}", param or None, "invalid_value")
+    if isinstance(error, HTTPException):
+        code = {404: "not_found", 405: "method_not_allowed", 413: "request_too_large"}.get(error.status_code, "")
+        return ApiError(error.status_code, str(error.detail), None, code, error.headers or {})
+    log.warning("a file is gone: %s", error)  # deleted after the library was asked, if the storage is well
+    return ApiError(404, "The file is gone.", None, "file_not_found")

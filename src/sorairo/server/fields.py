@@ -7,6 +7,7 @@ fields may also come as JSON text.
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -28,8 +29,9 @@ TEXTS = (
 )  # fmt: skip
 """Never anything else, whatever they begin with."""
 
-MAX_FORM_FIELDS, MAX_FORM_FILES = 64, 4
+MAX_NAME, MAX_FORM_FIELDS, MAX_FORM_FILES = 80, 64, 4
 MAX_TEXT_BYTES = 2**25  # a picture as a data address
+_NO_CHARACTER = re.compile(r"[\x00\ud800-\udfff]")
 _FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 
 
@@ -44,6 +46,14 @@ def check_names(given: Fields, *known: str) -> None:
             raise ApiError(400, message, name[:80], "unknown_parameter")
         if given[name] is None:
             del given[name]
+
+
+def text_of(given: Fields, name: str, least: int = 1, most: int = 2000) -> str:
+    """Raises ApiError 400 for what is no text, or too short or too long."""
+    value = given.get(name, "")
+    if not isinstance(value, str) or not least <= len(value.strip()) <= most:
+        raise ApiError(400, f"{name} must be a text of {least} to {most} characters.", name, "invalid_value")
+    return value.strip()
 
 
 def body(required: tuple[str, ...], *others: str, without: str = "") -> dict[str, Any]:
@@ -73,12 +83,22 @@ async def given_fields(request: Request) -> AsyncIterator[Fields]:
     """What a route is given; its files are closed when it has answered."""
     try:
         fields = await read_fields(request)
-        for name, value in fields.items():
-            if isinstance(value, str) and "\0" in value:  # PostgreSQL has no text with it
-                raise ApiError(400, f"{name} holds the character U+0000.", name, "invalid_value")
+        _check_texts(fields)
         yield fields
     finally:
         await request.close()
+
+
+def _check_texts(fields: Fields) -> None:
+    """Raises ApiError 400 for a character that PostgreSQL, or UTF-8, has not, however deep it lies."""
+    for field in fields.items():
+        held: list[Any] = [*field]
+        for one in held:
+            if isinstance(one, dict | list):
+                held += [*one, *one.values()] if isinstance(one, dict) else one
+            elif isinstance(one, str) and _NO_CHARACTER.search(one):
+                name = ascii(field[0][:80])[1:-1]
+                raise ApiError(400, f"{name} holds U+0000, or half of a character.", name, "invalid_value")
 
 
 async def read_fields(request: Request) -> Fields:
@@ -131,9 +151,12 @@ def _put(fields: Fields, name: str, inner: str, value: Any) -> None:
 
 def _unpacked(value: Any) -> Any:
     """Nested fields, and whether something is so, come as JSON text too."""
-    if isinstance(value, str) and (value[:1] in ("{", "[") or value in ("true", "false")):
-        try:
-            return json.loads(value)
-        except (ValueError, RecursionError):
-            return value
-    return value
+    return as_json(value) if isinstance(value, str) and value.startswith(("{", "[", "true", "false")) else value
+
+
+def as_json(text: str) -> Any:
+    """What a text says as JSON; the text itself, if nothing."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text

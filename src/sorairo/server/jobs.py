@@ -283,10 +283,7 @@ class Watch:
 
     def _seconds_left(self, moment: float) -> int | None:
         """By the pace since sampling began: what came before says nothing about it."""
-        if self._percent <= PERCENT["sampling"][0]:
-            self._begun, self._first = moment, self._percent
-            return None
-        if self._first is None:
+        if self._first is None or self._percent <= PERCENT["sampling"][0]:
             self._begun, self._first = moment, self._percent
         done = self._percent - self._first
         return round((moment - self._begun) * (100 - self._percent) / done) if done > 0 else None

@@ -15,9 +15,9 @@ from sqlalchemy.orm import Session
 from sorairo.pipelines.request import VideoRequest
 from sorairo.server import audit
 from sorairo.server.database import serialise
-from sorairo.server.errors import NO_RETRY, ApiError, not_found, wrong_value
+from sorairo.server.errors import NO_RETRY, ApiError, mistakes, not_found
 from sorairo.server.keys import Caller
-from sorairo.server.tables import Account, VideoRow, new_id, now
+from sorairo.server.tables import INPUT, Account, VideoRow, new_id, now
 from sorairo.server.tiers import Tier, check, price
 
 _LIVE = VideoRow.deleted_at.is_(None)
@@ -67,10 +67,8 @@ def submit(session: Session, caller: Caller, tier: Tier, order: Order, repeat: R
     request = replace(order.request, visible_mark=tier.visible_mark)
     if request.consent and not tier.people:
         raise ApiError(403, "This account may not use pictures of people.", "consent", "people_not_allowed")
-    try:
+    with mistakes():
         check(tier, request.width, request.height, request.seconds)
-    except ValueError as error:
-        raise wrong_value(error) from None
     serialise(session, "sources")  # else a source could be taken down unseen
     cost = price(request.width, request.height, request.seconds)
     _check_quota(session, caller.account_id, tier, cost)
@@ -129,10 +127,19 @@ def page(
 
 def delete(session: Session, caller: Caller, video_id: str) -> VideoRow:
     """Takes the video away at once; a worker that is at it notices at its next step."""
+    serialise(session, "sources")  # before the audit's, as `submit` does
     row = find(session, caller.account_id, video_id)
-    row.deleted_at, row.prompt, row.request, row.preview = now(), "", "", None
+    row.deleted_at, row.preview = now(), None
+    row.prompt = row.request = row.title = row.folder = row.publication_reason = ""
     audit.record(session, caller.key_id, "video.deleted", row.id, status=row.status)
     return row
+
+
+def unused_inputs(session: Session, row: VideoRow) -> list[str]:
+    """What was sent along with the request for a video that is deleted, if no other is made of it."""
+    such = _own(row.account_id) & VideoRow.sources.contains(INPUT)
+    still = " ".join(session.scalars(select(VideoRow.sources).where(such)))
+    return [one for one in row.sources.split() if one.startswith(f"{INPUT}_") and f" {one} " not in still]
 
 
 def next_in_line() -> Select[VideoRow]:

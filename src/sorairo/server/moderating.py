@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Literal
 
 from fastapi import APIRouter, Response
@@ -12,34 +10,14 @@ from sqlalchemy import select
 from sorairo.server import moderation
 from sorairo.server.access import Opened, Reader
 from sorairo.server.admin import Admin
-from sorairo.server.errors import ApiError, wrong_value
-from sorairo.server.fields import Fields, body, check_names
+from sorairo.server.errors import ApiError, mistakes
+from sorairo.server.fields import body, check_names, text_of
 from sorairo.server.library import find
 from sorairo.server.routes import Given, Wanted, sent
 from sorairo.server.storage import VARIANTS
 from sorairo.server.tables import CaseRow
 
 router = APIRouter(prefix="/v1")
-MAX_TEXT = 2000
-
-
-def text_of(given: Fields, name: str, least: int = 1) -> str:
-    """Raises ApiError 400 for what is no text, or too short or too long."""
-    value = given.get(name, "")
-    if not isinstance(value, str) or not least <= len(value.strip()) <= MAX_TEXT:
-        raise ApiError(400, f"{name} must be a text of {least} to {MAX_TEXT} characters.", name, "invalid_value")
-    return value.strip()
-
-
-@contextmanager
-def mistakes(kind: str = "") -> Iterator[None]:
-    """What the operator's functions say is one line that begins with the field; of what is not there it is a 404."""
-    try:
-        yield
-    except ValueError as error:
-        if kind and str(error).startswith(f"{kind} is"):
-            raise ApiError(404, str(error), f"{kind}_id", f"{kind}_not_found") from None
-        raise wrong_value(error) from None
 
 
 def _file(service: Opened, caller: Reader, kind: str, video_id: str, **said: str) -> dict[str, Any]:
@@ -48,7 +26,7 @@ def _file(service: Opened, caller: Reader, kind: str, video_id: str, **said: str
 
 
 @router.post("/videos/{video_id}/reports", openapi_extra=body(("reason",), "message"))
-def report_video(video_id: str, given: Given, service: Opened, caller: Reader) -> dict[str, Any]:
+def report_video(video_id: str, service: Opened, caller: Reader, given: Given) -> dict[str, Any]:
     """The report button: tells the operator that a video that the caller can see should not be there."""
     with service.database.reading() as session:
         find(session, caller.account_id, video_id, published=service.settings.feeds)
@@ -59,7 +37,7 @@ def report_video(video_id: str, given: Given, service: Opened, caller: Reader) -
 
 
 @router.post("/appeals", openapi_extra=body(("message",), "video_id"))
-def appeal(given: Given, service: Opened, caller: Reader) -> dict[str, Any]:
+def appeal(service: Opened, caller: Reader, given: Given) -> dict[str, Any]:
     """An owner's note against a refusal, a take-down, or what was done to the account; a suspended one may write it."""
     check_names(given, "message", "video_id")
     message, video_id = text_of(given, "message"), given.get("video_id", "")
@@ -98,7 +76,7 @@ def watch(case_id: str, service: Opened, caller: Admin, wanted: Wanted = None) -
 
 
 @router.post("/admin/cases/{case_id}", openapi_extra=body(("outcome",), "answer"))
-def decide(case_id: str, given: Given, service: Opened, caller: Admin) -> dict[str, Any]:
+def decide(case_id: str, service: Opened, caller: Admin, given: Given) -> dict[str, Any]:
     """Closes a case, with an answer to whoever filed it. What follows from it has routes of its own."""
     check_names(given, "outcome", "answer")
     answer = text_of(given, "answer", least=0)
@@ -108,7 +86,7 @@ def decide(case_id: str, given: Given, service: Opened, caller: Admin) -> dict[s
 
 
 @router.post("/admin/takedowns", openapi_extra=body(("video_id", "reason"), "purge"))
-def take_down(given: Given, service: Opened, caller: Admin) -> dict[str, Any]:
+def take_down(service: Opened, caller: Admin, given: Given) -> dict[str, Any]:
     """Nobody gets a video or an upload, or what was made from it, any more; owners of videos are told the reason."""
     check_names(given, "video_id", "reason", "purge")
     source, reason = text_of(given, "video_id"), text_of(given, "reason")
@@ -127,11 +105,11 @@ def restore(video_id: str, service: Opened, caller: Admin) -> dict[str, Any]:
 
 
 @router.post("/admin/accounts/{account_id}", openapi_extra=body(("days",), "reason"))
-def suspend(account_id: str, given: Given, service: Opened, caller: Admin) -> dict[str, Any]:
+def suspend(account_id: str, service: Opened, caller: Admin, given: Given) -> dict[str, Any]:
     """Suspends an account for some days, or lifts that: till then its keys read and appeal, and do nothing else."""
     check_names(given, "days", "reason")
     days = str(given.get("days", ""))
-    if not days.isdecimal() or int(days) > 3650:
+    if days not in map(str, range(3651)):
         raise ApiError(400, "days is a whole number from 0 to 3650.", "days", "invalid_value")
     reason = text_of(given, "reason", least=int(days != "0"))
     with mistakes("account"), service.database.writing.begin() as session:

@@ -23,12 +23,12 @@ from sorairo.pipelines.tools import vary
 from sorairo.server.access import Opened, Reader, Service, Writer
 from sorairo.server.compose import TOOLS, Composer
 from sorairo.server.errors import ApiError, not_found
-from sorairo.server.fields import Fields, body, check_names, given_fields
+from sorairo.server.fields import MAX_NAME, Fields, body, check_names, given_fields, text_of
 from sorairo.server.keys import Caller
-from sorairo.server.library import Order, Repeat, delete, find, page, queue_position, repeated, submit
+from sorairo.server.library import Order, Repeat, delete, find, page, queue_position, repeated, submit, unused_inputs
 from sorairo.server.schemas import Character, Video, VideoDeleted, VideoError, VideoList
 from sorairo.server.storage import VARIANTS, Storage
-from sorairo.server.tables import FileRow, VideoRow, now
+from sorairo.server.tables import INPUT, FileRow, VideoRow, now
 from sorairo.server.uploads import MEDIA, credentials, file_name, find_file, remove, store
 
 router = APIRouter(prefix="/v1")
@@ -41,7 +41,7 @@ class Asking:
     """What the routes that make videos are given, and what they all do with it."""
 
     def __init__(
-        self, given: Given, service: Opened, caller: Writer, response: Response,
+        self, service: Opened, caller: Writer, given: Given, response: Response,
         key: Annotated[str | None, Header(alias="Idempotency-Key", max_length=250)] = None,
     ) -> None:  # fmt: skip
         self.given, self.service, self.caller, self.response = given, service, caller, response
@@ -54,9 +54,14 @@ class Asking:
             row = repeated(session, self.caller, self.repeat)
         if row is None:
             with tempfile.TemporaryDirectory(prefix="sorairo-") as folder:
-                order = Composer(self.service, self.caller.account_id, Path(folder)).compose(route, self.given)
-            with database.writing.begin() as session:
-                row = submit(session, self.caller, self.service.tier(self.caller), order, self.repeat)
+                try:
+                    order = Composer(self.service, self.caller.account_id, Path(folder)).compose(route, self.given)
+                    with database.writing.begin() as session:
+                        row = submit(session, self.caller, self.service.tier(self.caller), order, self.repeat)
+                except ApiError:
+                    copies = {path.name.split("+")[1] for path in Path(folder).glob(f"uploads+{INPUT}_*")}
+                    remove(self.service, copies, self.caller.key_id)
+                    raise
         with database.reading() as session:
             position = queue_position(session, row)
         self.response.headers["openai-poll-after-ms"] = str(POLL_AFTER_MS)
@@ -118,15 +123,11 @@ def vary_video(video_id: str, asked: Asked) -> VideoList:
 
 
 @router.post("/videos/characters", openapi_extra=body(("name", "video"), "description"))
-def create_character(given: Given, service: Opened, caller: Writer) -> Character:
+def create_character(service: Opened, caller: Writer, given: Given) -> Character:
     """A name for what a clip shows, and words that stand for it in prompts."""
     check_names(given, "name", "video", "description")
-    name, description = given.get("name"), given.get("description", "")
-    if not isinstance(name, str) or not 1 <= len(name) <= 80:
-        raise ApiError(400, "name must be a text of 1 to 80 characters.", "name", "invalid_value")
-    if not isinstance(description, str) or len(description) > 1000:
-        raise ApiError(400, "description must be a text of at most 1000 characters.", "description", "invalid_value")
-    row = store(service, caller.account_id, given.get("video"), "video", name, description)
+    name, description = text_of(given, "name", most=MAX_NAME), text_of(given, "description", least=0, most=1000)
+    row = store(service, caller.account_id, given.get("video"), "video", "char", name, description)
     return Character.model_validate(row, from_attributes=True)
 
 
@@ -156,14 +157,15 @@ def download_character(character_id: str, service: Opened, caller: Reader) -> Re
 @router.delete("/videos/characters/{character_id}")
 def delete_character(character_id: str, service: Opened, caller: Writer) -> dict[str, Any]:
     """Takes a character away with its clip. What was made with it stays; what waits and begins with it fails."""
-    remove(service, find_file(service, caller.account_id, character_id, "character"), caller.key_id)
+    remove(service, [find_file(service, caller.account_id, character_id, "character").id], caller.key_id)
     return {"id": character_id, "object": "character.deleted", "deleted": True}
 
 
 @router.get("/videos")
 def list_videos(
     service: Opened, caller: Reader, after: str | None = None, limit: Annotated[int, Query(ge=0, le=100)] = 20,
-    order: Literal["asc", "desc"] = "desc", search: str = "", folder: str | None = None, favourite: bool | None = None,
+    order: Literal["asc", "desc"] = "desc", search: Annotated[str, Query(max_length=400)] = "",
+    folder: str | None = None, favourite: bool | None = None,
 ) -> VideoList:  # fmt: skip
     """The account's videos, those whose title or prompt has every word of ``search``; the next page begins ``after``
     the last id of this one."""
@@ -190,7 +192,9 @@ def delete_video(video_id: str, service: Opened, caller: Writer) -> VideoDeleted
     """Takes a video away; if it is being made, that stops at the next sampling step."""
     with service.database.writing.begin() as session:
         row = delete(session, caller, video_id)
+        inputs = unused_inputs(session, row)
     service.storage.remove(f"videos/{row.id}")
+    remove(service, inputs, caller.key_id)
     return VideoDeleted(id=row.id)
 
 
@@ -215,7 +219,7 @@ async def watch_video(video_id: str, service: Opened, caller: Reader, request: R
 
 
 @router.post("/files", openapi_extra=body(("file",), "purpose"))
-def create_file(given: Given, service: Opened, caller: Writer) -> dict[str, Any]:
+def create_file(service: Opened, caller: Writer, given: Given) -> dict[str, Any]:
     """A picture or clip for later use by its id: decoded with limits, and written anew."""
     check_names(given, "file", "purpose")
     row = store(service, caller.account_id, given.get("file"), "file")
@@ -224,8 +228,15 @@ def create_file(given: Given, service: Opened, caller: Writer) -> dict[str, Any]
                     "status": "processed"}  # fmt: skip
 
 
+@router.delete("/files/{file_id}")
+def delete_file(file_id: str, service: Opened, caller: Writer) -> dict[str, Any]:
+    """Takes a file away. What was made of it stays; what waits and begins with it fails."""
+    remove(service, [find_file(service, caller.account_id, file_id).id], caller.key_id)
+    return {"id": file_id, "object": "file", "deleted": True}
+
+
 @router.post("/content_provenance_checks", openapi_extra=body(("file",)))
-def check_provenance(given: Given, caller: Reader) -> dict[str, Any]:
+def check_provenance(caller: Reader, given: Given) -> dict[str, Any]:
     """What a clip's or picture's content credentials are worth; detected: unchanged, by a signer trusted here."""
     check_names(given, "file")
     verdict = credentials(caller.account_id, given.get("file"), "file")
@@ -270,7 +281,7 @@ def byte_range(wanted: str | None, size: int) -> tuple[int, int]:
     """First byte and the one after the last of a Range header (RFC 9110 §14.1.2). Raises ApiError 416."""
     if not wanted:
         return 0, size
-    found = re.fullmatch(r"bytes=(\d*)-(\d*)", wanted.strip())
+    found = re.fullmatch(r"bytes=(\d{0,18})-(\d{0,18})", wanted.strip())
     first, last = found.groups() if found else ("", "")
     start = int(first) if first else max(0, size - int(last or 0))
     stop = min(size, int(last) + 1) if first and last else size

@@ -70,20 +70,19 @@ class FeedVideo(BaseModel):
     featured: bool
 
 
-class FeedList(BaseModel):
+class Page(BaseModel):
     object: Literal["list"] = "list"
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+
+class FeedList(Page):
     data: list[FeedVideo]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
 
 
-class VideoList(BaseModel):
-    object: Literal["list"] = "list"
+class VideoList(Page):
     data: list[Video]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
 
 
 class VideoDeleted(BaseModel):

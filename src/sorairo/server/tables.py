@@ -11,6 +11,7 @@ import time
 from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+INPUT = "input"  # the kind of an upload that came with a request for a video, and goes with it
 LOST_AFTER_SECONDS = 30.0  # a worker that was not seen for so long is taken for dead
 
 

@@ -6,14 +6,13 @@ Never trusts a name or a media type, never hands a stranger's bytes on, and neve
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import shutil
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -34,10 +33,12 @@ MEDIA = {"video": "media.mp4", "picture": "media.png"}
 _turns: dict[str, threading.BoundedSemaphore] = {}
 
 
-def store(service: Service, account_id: str, value: Any, field: str, name: str = "", description: str = "") -> FileRow:
+def store(
+    service: Service, account_id: str, value: Any, field: str, kind: str = "file", name: str = "", description: str = ""
+) -> FileRow:  # fmt: skip
     """An upload, or a picture as a data address; with a ``name`` it is a character. Raises ApiError 400, and 429 for
     more at once than an account may."""
-    row = FileRow(id=new_id("char" if name else "file"), account_id=account_id, name=name, description=description)
+    row = FileRow(id=new_id(kind), account_id=account_id, name=name, description=description)
     with _decoded(account_id, value, field, "character" if name else "media") as (folder, _):
         made = [kind for kind, media in MEDIA.items() if (folder / media).exists()]
         row.kind = made[0]
@@ -57,12 +58,15 @@ def find_file(service: Service, account_id: str, file_id: str, kind: str = "file
     return row
 
 
-def remove(service: Service, row: FileRow, actor: str) -> None:
-    """A character with its clip, for good."""
+def remove(service: Service, ids: Collection[str], actor: str) -> None:
+    """Uploads and characters, for good."""
+    if not ids:
+        return
     with service.database.writing.begin() as session:
-        session.execute(delete(FileRow).where(FileRow.id == row.id))
-        audit.record(session, actor, "character.deleted", row.id)
-    service.storage.remove(f"uploads/{row.id}")
+        session.execute(delete(FileRow).where(FileRow.id.in_(ids)))
+        for one in ids:
+            audit.record(session, actor, f"{'character' if one.startswith('char_') else 'file'}.deleted", one)
+    service.storage.remove(*(f"uploads/{one}" for one in ids))
 
 
 def file_name(row: FileRow) -> str:
@@ -117,5 +121,5 @@ def _opened(value: Any, field: str) -> BinaryIO:
         raise ApiError(400, f"{field} must be a file or a data: address; others are not fetched.", field)
     try:
         return BytesIO(base64.b64decode(data, validate=True))
-    except binascii.Error:
+    except ValueError:
         raise ApiError(400, f"{field} is not base64.", field) from None

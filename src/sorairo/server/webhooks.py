@@ -14,6 +14,7 @@ import ipaddress
 import json
 import secrets
 import socket
+import threading
 import time
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,6 +23,7 @@ from sorairo.server.errors import ApiError
 from sorairo.server.tables import WebhookEndpoint
 
 EVENT_TYPES = ("video.completed", "video.failed")
+MOST_ENDPOINTS = 20  # of one account: each event is sent to all of them
 RETRY_AFTER_SECONDS = (0, 5, 60, 600, 3600, 6 * 3600)
 _TIMEOUT_SECONDS = 10
 
@@ -47,7 +49,12 @@ def send(endpoint: WebhookEndpoint, body: dict[str, Any], *, private: bool = Fal
         "webhook-signature": signature(endpoint.secret, body["id"], sent_at, text),
     }
     address = urlsplit(endpoint.url)
-    connection = _connection(address.scheme, address.hostname or "", address.port, private)
+    kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
+    connection = kind(address.hostname or "", address.port, timeout=_TIMEOUT_SECONDS)
+    line = _dial(connection.host, connection.port, private)
+    connection._create_connection = lambda *_: line.dup()  # type: ignore[attr-defined]
+    watch = threading.Timer(_TIMEOUT_SECONDS, line.shutdown, [socket.SHUT_RDWR])  # a socket's own restarts by the byte
+    watch.start()
     try:
         path = (address.path or "/") + (f"?{address.query}" if address.query else "")
         connection.request("POST", path, text.encode(), headers)
@@ -55,7 +62,9 @@ def send(endpoint: WebhookEndpoint, body: dict[str, Any], *, private: bool = Fal
     except http.client.HTTPException as error:
         raise OSError(f"no answer that can be read: {type(error).__name__}") from error
     finally:
+        watch.cancel()
         connection.close()
+        line.close()
 
 
 def signature(secret: str, message_id: str, at: int, text: str) -> str:
@@ -76,15 +85,9 @@ def check_url(url: Any, *, private: bool = False) -> str:
     return str(url)
 
 
-def _connection(scheme: str, host: str, port: int | None, private: bool) -> http.client.HTTPConnection:
-    """A connection to the very address that was checked, under the name that was asked for."""
-    kind = http.client.HTTPSConnection if scheme == "https" else http.client.HTTPConnection
-    connection = kind(host, port, timeout=_TIMEOUT_SECONDS)
-    found = socket.getaddrinfo(host, connection.port, type=socket.SOCK_STREAM)
-    address = str(found[0][4][0])
+def _dial(host: str, port: int, private: bool) -> socket.socket:
+    """A line to the very address that was checked."""
+    address = str(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][0])
     if not (private or ipaddress.ip_address(address).is_global):
         raise OSError("the address lies in a private network")
-    connection._create_connection = (  # type: ignore[attr-defined]
-        lambda _name, timeout, source: socket.create_connection((address, connection.port), timeout, source)
-    )
-    return connection
+    return socket.create_connection((address, port), _TIMEOUT_SECONDS)
