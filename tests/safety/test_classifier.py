@@ -9,16 +9,18 @@ import pytest
 
 from sorairo.safety import CATEGORIES, Context, PromptClassifier, check_prompt, load_policy, windowed
 from sorairo.safety.classifier import (
+    ENDS,
     FILE,
     LAYERS,
     STRIDE,
     WINDOW,
+    beside,
     centered,
     highest_of_each,
     probabilities,
     refusal_scores,
 )
-from sorairo.safety.training import packaged_embed
+from sorairo.safety.training import packaged_classifier
 
 SHIPPED = Path(__file__).parents[2] / "weights" / "policy"
 
@@ -40,10 +42,21 @@ def test_a_short_text_is_one_window() -> None:
     assert [len(text) for text in windowed(layers, mask)] == [1, 1]
 
 
-def test_each_depth_has_length_one_without_what_all_share() -> None:
-    vectors = np.array([[4.0, 5.0, 1.0, 2.0]], np.float32)
-    found = centered(vectors, np.array([1.0, 1.0, 1.0, 1.0], np.float32))
-    np.testing.assert_allclose(found, [[0.6, 0.8, 0.0, 1.0]], rtol=1e-6)
+def test_each_part_has_length_one_without_what_all_share() -> None:
+    vectors, center = np.zeros((1, ENDS[1] + 2), np.float32), np.ones(ENDS[1] + 2, np.float32)
+    vectors[0] = 1
+    vectors[0, :2], vectors[0, ENDS[0]], vectors[0, ENDS[1] + 1] = (4, 5), 0, 3
+    found = centered(vectors, center)[0]
+    np.testing.assert_allclose(found[:2], [0.6, 0.8], rtol=1e-6)
+    assert (found[ENDS[0]], found[ENDS[1] + 1], np.count_nonzero(found)) == (-1, 1, 4)
+
+
+def test_a_reader_s_windows_lie_beside_the_encoder_s() -> None:
+    tokens = np.arange(WINDOW + 6, dtype=np.float32)[:, None]
+    middle = (WINDOW - 1) / 2
+    found = beside(np.zeros((4, 2), np.float32), tokens)
+    np.testing.assert_allclose(found[:, 2], [(WINDOW + 5) / 2, middle, middle + 3, middle + 6])
+    assert beside(np.zeros((1, 2), np.float32), tokens[:3]).tolist() == [[0, 0, 1]]
 
 
 def test_a_text_scores_as_its_worst_window() -> None:
@@ -85,7 +98,8 @@ def test_weights_that_cannot_be_read_are_a_line(tmp_path: Path, content: bytes |
 def shipped() -> Context:
     if not (SHIPPED / FILE).is_file():
         pytest.skip("weights/policy has no weights yet")
-    return Context(load_policy(), PromptClassifier(SHIPPED, packaged_embed()))
+    policy = load_policy()
+    return Context(policy, packaged_classifier(SHIPPED, "reader" in policy.layers, words_tried=40))
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from sorairo.safety import Context, Decision, PromptClassifier, check_prompt, load_policy
+from sorairo.safety import Context, Decision, check_prompt, load_policy
 from sorairo.safety.classifier import FILE
 from sorairo.safety.examples import load_examples
-from sorairo.safety.training import packaged_embed
+from sorairo.safety.training import packaged_classifier
 
 SHIPPED = Path(__file__).parents[2] / "weights" / "policy"
 EVASIONS = [e for e in load_examples() if e.style.startswith("evasion: ")]
@@ -27,7 +27,8 @@ MOST_ARE_UNDONE = {"a letter missing", "letters swapped", "words of other langua
 def shipped() -> Context:
     if not (SHIPPED / FILE).is_file():
         pytest.skip("weights/policy has no weights yet")
-    return Context(load_policy(), PromptClassifier(SHIPPED, packaged_embed(), words_tried=0))
+    policy = load_policy()
+    return Context(policy, packaged_classifier(SHIPPED, "reader" in policy.layers))
 
 
 def decided(text: str) -> Decision:

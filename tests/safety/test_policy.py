@@ -33,8 +33,21 @@ def written(folder: Path, text: str) -> Policy:
 
 def test_the_policy_is_on_when_nobody_chose_one() -> None:
     policy = load_policy()
-    assert set(policy.layers) == {"lists", "classifier"}
+    assert {"lists", "classifier"} <= set(policy.layers)
     assert all(0 < policy.threshold(category, "standard") < 1 for category in CATEGORIES)
+
+
+def test_without_the_reader_another_policy_is_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, known = [], load_policy()
+    for package in ("numpy", "none_of_that_name"):
+        monkeypatch.setattr("sorairo.safety.policy.READER_PACKAGE", package)
+        found.append(load_policy())
+    whole, small = found
+    assert (whole.name, small.name) == ("sorairo-default", "sorairo-small")
+    assert set(whole.layers) - set(small.layers) == {"reader"}
+    assert whole.digest != small.digest
+    assert (whole.tiers, whole.stricter) == (small.tiers, small.stricter)
+    assert known in found
 
 
 @pytest.mark.parametrize("situation", ["upload", "public", "minors"])
@@ -63,6 +76,7 @@ def test_no_tier_relaxes_what_protects_children(tmp_path: Path) -> None:
         ('["lists"]', '["list"]', "unknown name 'list'; the nearest is 'lists'"),
         ("tiers.standard", "tiers.plain", "tiers has no 'standard'"),
         ("version = 2", "version = 2\ncolour = 1", "unknown key 'colour'"),
+        ('["lists"]', '["lists", "reader"]', "layers has 'reader' without 'classifier'"),
         ("version = 2", "version =", "cannot be read"),
     ],
 )

@@ -242,7 +242,7 @@ def test_frames_have_a_lower_threshold_than_for_their_owner(
     enter: Enter, service: Service, jobs: Jobs, mp4: bytes, score: float, result: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """0.8 for the owner, 0.76 for all."""
-    monkeypatch.setattr(policy, "_detector", lambda _kind: lambda _frame: score)
+    monkeypatch.setattr(policy, "opened", lambda _kind: lambda _frame: score)
     alice = enter("alice")
     show(alice, made(alice, service, mp4))
     row = judged(jobs, service)
@@ -253,7 +253,7 @@ def test_frames_have_a_lower_threshold_than_for_their_owner(
 def test_faces_from_uploads_stay_private_whatever_was_consented_to(
     enter: Enter, service: Service, jobs: Jobs, mp4: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(policy, "_detector", lambda kind: lambda _frame: 0.9 * (kind is policy.FaceDetector))
+    monkeypatch.setattr(policy, "opened", lambda kind: lambda _frame: 0.9 * (kind is policy.FaceDetector))
     alice = enter("alice")
     plain, used = made(alice, service, mp4), made(alice, service, mp4)
     request = VideoRequest("a man waves", anchors=(Anchor(Material("x.png")),), consent="All are adults and agree.")

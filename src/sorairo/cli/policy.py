@@ -40,10 +40,8 @@ def check(prompt: str, tier: str, public: bool, upload: str, path: Path | None, 
     from sorairo.pipelines.policy import standard_context
     from sorairo.safety import check_prompt, load_policy
 
-    context = standard_context(TextEncoder())
-    context = replace(context, tier=tier, surface="public" if public else "private", has_upload=bool(upload))
-    if path:
-        context = replace(context, policy=load_policy(path))
+    context = standard_context(TextEncoder(), tier, load_policy(path) if path else None)
+    context = replace(context, surface="public" if public else "private", has_upload=bool(upload))
     decision = check_prompt({"prompt": prompt} | ({"upload": upload} if upload else {}), context)
     click.echo(json.dumps(decision.to_json(), ensure_ascii=False, indent=1) if as_json else as_text(decision))
     return 0 if decision.allowed else REFUSED

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
 from statistics import median
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sorairo.media import Frames
 from sorairo.provenance import home_folder
-from sorairo.safety import PictureContext, check_uploads, load_policy
-from sorairo.safety.detectors import FaceDetector, NudityDetector, TextDetector
-from sorairo.safety.pictures import Detector
+from sorairo.safety import PictureContext, check_uploads
+from sorairo.safety.detectors import FaceDetector, NudityDetector, TextDetector, opened
+from sorairo.safety.policy import operators_policy
 
 VERSION = 1  # of what is measured, and how; another one looks at everything again
 
@@ -80,26 +79,16 @@ def rejected(
 
 
 def looks_for_text() -> bool:
-    return _detector(TextDetector) is not None
+    return opened(TextDetector) is not None
 
 
 def _text(samples: Sequence[Frames]) -> float:
     """Of the middle one of the samples: what is written over a shot stays there, what it passes by does not."""
-    detector = _detector(TextDetector)
+    detector = opened(TextDetector)
     return median(map(detector, samples)) if detector else 0.0
 
 
 def _pictures(consent: str) -> PictureContext:
     """The operator's own policy, or the package's; whoever owns the footage may state the consent of people in it."""
-    own = home_folder() / "policy.toml"
-    policy = load_policy(own if own.exists() else None)
-    return PictureContext(policy, _detector(NudityDetector), _detector(FaceDetector), people=True, consent=consent)
-
-
-@cache
-def _detector(kind: Callable[[], Any]) -> Detector | None:
-    try:
-        detector: Detector = kind()
-    except (ValueError, ImportError):
-        return None
-    return detector
+    policy = operators_policy(home_folder())
+    return PictureContext(policy, opened(NudityDetector), opened(FaceDetector), people=True, consent=consent)

