@@ -146,6 +146,14 @@ def test_texts_are_judged_again(enter: Enter, service: Service, jobs: Jobs, mp4:
     assert show(alice, video_id)["publication_reason"] == ""
 
 
+def test_whose_face_it_is_may_be_stated(enter: Enter, service: Service, jobs: Jobs, mp4: bytes) -> None:
+    alice = enter("alice")
+    show(alice, made(alice, service, mp4, consent="It is my own face; I am 34 and agree to this."))
+    assert judged(jobs, service).publication == "published"
+    show(alice, made(alice, service, mp4, consent="It is my own face, says a murderer who stabs a woman."))
+    assert judged(jobs, service).publication == "refused"
+
+
 def test_a_new_title_is_judged_before_it_is_seen(enter: Enter, service: Service, jobs: Jobs, mp4: bytes) -> None:
     alice = enter("alice")
     video_id = made(alice, service, mp4)
