@@ -105,8 +105,9 @@ export class ApiError extends Error {
   }
 }
 
-export async function call<T>(method: string, path: string, sent?: Fields | FormData): Promise<T> {
+export async function call<T>(method: string, path: string, sent?: Fields | FormData, key?: string): Promise<T> {
   const headers: Record<string, string> = { "x-sorairo-studio": "1" };
+  if (key) headers.authorization = `Bearer ${encodeURIComponent(key)}`; // a header holds no other characters than keys do
   const isForm = sent instanceof FormData;
   if (sent && !isForm) headers["content-type"] = "application/json";
   let answer: Response;

@@ -7,7 +7,7 @@ import { useTask } from "./state";
 export function SignIn({ entered }: { entered: () => void }) {
   const [key, setKey] = useState("");
   const { busy, problem, run } = useTask();
-  const enter = () => run(() => call("POST", "/session", { key: key.trim() }).then(entered));
+  const enter = () => run(() => call("POST", "/session", undefined, key.trim()).then(entered));
   return (
     <main className="signin">
       <div className="sky" aria-hidden="true" />

@@ -49,11 +49,17 @@ def test_no_other_file_is_served(stranger: TestClient) -> None:
         error_of(stranger.get(path), 404)
 
 
+def bearer(key: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {key}"}
+
+
 def test_a_cookie_opens_what_its_key_opens(stranger: TestClient, service: Service) -> None:
     key = new_key(service, "alice")
-    assert error_of(stranger.post("/v1/session", json={"key": "sorairo_1_2"}, headers=HEADER), 401)["param"] == "key"
-    error_of(stranger.post("/v1/session", json={"key": key}), 401)  # another site's form
-    answer = stranger.post("/v1/session", json={"key": key}, headers=HEADER)
+    made_up = stranger.post("/v1/session", headers=HEADER | bearer("sorairo_1_2"))
+    assert error_of(made_up, 401)["code"] == "invalid_api_key"
+    error_of(stranger.post("/v1/session", headers=bearer(key)), 401)  # another site's form
+    error_of(stranger.post("/v1/session", headers=HEADER), 401)
+    answer = stranger.post("/v1/session", headers=HEADER | bearer(key))
     rules = {rule.strip().lower() for rule in answer.headers["set-cookie"].split(";")[1:]}
     assert rules == {"httponly", "path=/v1", "samesite=strict"}
     assert stranger.get("/v1/account").json()["name"] == "alice"
@@ -66,7 +72,7 @@ def test_a_cookie_opens_what_its_key_opens(stranger: TestClient, service: Servic
 
 def test_over_tls_the_cookie_stays_there(service: Service) -> None:
     client = TestClient(create_app(service), base_url="https://studio.example")
-    answer = client.post("/v1/session", json={"key": new_key(service, "alice")}, headers=HEADER)
+    answer = client.post("/v1/session", headers=HEADER | bearer(new_key(service, "alice")))
     assert "secure" in answer.headers["set-cookie"].lower()
 
 

@@ -9,16 +9,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy import select
 from starlette.staticfiles import StaticFiles
 
 from sorairo.pipelines.styles import load_styles
-from sorairo.server.access import COOKIE, Opened, Reader, by_the_studio
+from sorairo.server.access import COOKIE, Opened, Reader, by_the_studio, caller_with
 from sorairo.server.errors import ApiError
-from sorairo.server.keys import authenticate
 from sorairo.server.library import credits_used
-from sorairo.server.routes import Given
 from sorairo.server.tables import Account, VideoRow
 from sorairo.server.tiers import PIXEL_SECONDS_PER_CREDIT
 
@@ -47,13 +45,12 @@ for _file in FILES:
     router.add_api_route(f"/{_file}", show, include_in_schema=False)
 
 
-@router.post("/v1/session", include_in_schema=False)
-def sign_in(given: Given, service: Opened, request: Request, response: Response) -> None:
-    """A cookie for a key, if the studio's own page asks: no other site signs anybody in."""
-    key = str(given.get("key", ""))
-    with service.database.reading() as session:
-        if not (by_the_studio(request) and authenticate(session, service.pepper, key)):
-            raise ApiError(401, "The API key is not valid.", "key", "invalid_api_key")
+@router.post("/v1/session", include_in_schema=False, dependencies=[Depends(caller_with("videos.read"))])
+def sign_in(request: Request, response: Response) -> None:
+    """A cookie for the key of the header, if the studio's own page asks: no other site signs anybody in."""
+    _, _, key = request.headers.get("authorization", "").partition(" ")
+    if not (key and by_the_studio(request)):
+        raise ApiError(401, "The studio's page signs in, with a key.", None, "invalid_api_key")
     secure = request.url.scheme == "https"
     response.set_cookie(COOKIE, key, path="/v1", secure=secure, httponly=True, samesite="strict")
 
