@@ -67,7 +67,7 @@ train: setup  ## the shipped model, from nothing; go on with the same command
 recaption-study: setup  ## three trainings on tags, our captions and exact ones, after `make train`; hours (docs/captioning.md)
 	$(BIN)/python bench/recaption_study.py runs/$(basename $(notdir $(RECIPE)))/latents
 
-scaling-study: setup  ## what more compute buys, at its smallest: two sizes on clips made here (docs/performance.md)
+scaling-study: setup  ## what more compute buys, at its smallest: two sizes on clips made here (docs/scaling.md)
 	$(BIN)/python bench/scaling_study.py --depths 2 4 --steps 128 --clips 100 --prompts 12
 
 safety-report: setup  ## what the prompt policy finds in held-out prompts, what the looks at pictures cost, what the marks survive; trains nothing

@@ -170,10 +170,10 @@ def score(bundle: ModelBundle, study: Study) -> tuple[float, float, float]:
 
 
 def draw_strips(points: Sequence[Point], study: Study) -> dict[int, Point]:
-    """strips-N.png of the best models at N times the compute of the cheapest, for the same prompts and seeds."""
-    drawn = {}
+    """strips-N.png of the best models at N times a base compute, the most at last, for the same prompts and seeds."""
+    drawn, base = {}, points[-1].compute / MULTIPLES[-1]
     for multiple in MULTIPLES:
-        point = min(points, key=lambda point: abs(np.log(point.compute / (multiple * points[0].compute))))
+        point = min(points, key=lambda point: abs(np.log(point.compute / (multiple * base))))
         made, folder = study.load(point), study.folder
         strip = SampleStrip(folder, PROMPTS, made.config, made.video_vae, made.text_encoder, study.like.shape)
         write_png(folder / f"strips-{multiple}.png", strip.draw(made.dit.state_dict(), point.step).numpy())
