@@ -7,6 +7,7 @@ import json
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -89,18 +90,44 @@ def test_ways_of_sampling_are_held_against_the_same_prompts(tiny_model: Path, de
         sampling.compare([f"{tiny_model}:0"], sampling.held_out_cases(2))
 
 
-def test_the_study_of_scaling_in_its_smallest_form(tiny_model: Path, detector: Detector, tmp_path: Path) -> None:
-    """Two sizes, four steps each; what is done is not done again."""
-    study = loaded("scaling_study")
+def smallest(study: ModuleType, model: Path, folder: Path) -> Any:
+    """A study of scaling: four examples, four steps, two prompts."""
     like = study.VideoRequest("each", width=48, height=32, seconds=0.5, num_inference_steps=1)
     tensors = {}
     for number in range(4):
         tensors |= {f"latents.{number:04d}": torch.randn(4, 2, 2, 3).half(), f"cover.{number:04d}": torch.ones(2, 2, 3)}
         tensors |= {f"states.{number:04d}": torch.randn(3, 384), f"lengths.{number:04d}": torch.tensor([1, 2])}
-    save_tensors(tmp_path / "shard.safetensors", tensors, {"captions": ["a"] * 4})
+    save_tensors(folder / "shard.safetensors", tensors, {"captions": ["a"] * 4})
     draw = study.DrawConfig(tokens_per_batch=24)
-    data = study.LatentDataset([tmp_path / "shard.safetensors"], torch.zeros(1, 384), draw, 0)
-    small = study.Study(tmp_path, load_bundle(str(tiny_model)), (data, data), 4, 2, like)
+    data = study.LatentDataset([folder / "shard.safetensors"], torch.zeros(1, 384), draw, 0)
+    return study.Study(folder, load_bundle(str(model)), (data, data), 4, 2, like)
+
+
+def test_networks_get_equal_time_and_are_measured_along_the_way(
+    tiny_model: Path, detector: Detector, tmp_path: Path
+) -> None:
+    study = loaded("scaling_study")
+    baselines = loaded("baselines")
+    small = smallest(study, tiny_model, tmp_path)
+    table = baselines.compare({"ours": baselines.Timed, "plain": baselines.Plain}, small, 0.8)
+    header, _, *rows = table.splitlines()
+    assert [row.split(" | ")[0] for row in rows] == ["| ours", "| plain"]
+    assert all(row.count("|") == header.count("|") and int(row.split(" | ")[2]) > 0 for row in rows)
+    assert rows[1].split(" | ")[4] != "never"  # it reaches its own last loss
+    assert baselines.reached([(1.0, 0.9), (2.0, 0.5)], 0.6) == "2"
+    assert baselines.reached([(1.0, 0.9)], 0.6) == "never"
+
+
+def test_what_expansion_gains_is_paired_by_prompt() -> None:
+    expansion = loaded("expansion")
+    half, whole = ({"colour": np.array([[held, 2.0]] * 3)} for held in (1.0, 2.0))
+    assert expansion.row("all", half, whole, ["colour"]) == "| all | 0.50 | 1.00 | +0.50 | +0.50 to +0.50 |"
+
+
+def test_the_study_of_scaling_in_its_smallest_form(tiny_model: Path, detector: Detector, tmp_path: Path) -> None:
+    """Two sizes, four steps each; what is done is not done again."""
+    study = loaded("scaling_study")
+    small = smallest(study, tiny_model, tmp_path)
     text = study.run_study(small, [2, 4])
     told = json.loads((tmp_path / "study.json").read_text())
     assert [(point["depth"], point["step"]) for point in told["points"]] == [(d, s) for d in (2, 4) for s in (1, 2, 4)]
