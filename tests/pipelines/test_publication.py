@@ -40,7 +40,7 @@ def test_the_title_comes_back(bundle: ModelBundle, clip: Path, home: Path) -> No
 
 def test_a_judge_that_the_policy_demands_and_nobody_named(bundle: ModelBundle, clip: Path, home: Path) -> None:
     shipped = (Path(load_policy.__code__.co_filename).parent / "data" / "policy.toml").read_text()
-    (home / "policy.toml").write_text(shipped.replace('"classifier"]', '"classifier", "judge"]'))
+    (home / "policy.toml").write_text(shipped.replace('"reader"]', '"reader", "judge"]'))
     with pytest.raises(RefusedError, match="the judge did not work"):
         judge_public(VideoRequest("a red ball"), "Sunday", clip, bundle.text_encoder)
 
