@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from sorairo.media import Frames
 
-STAGES = ("loading", "policy", "text", "sampling", "decoding", "signing")
+PERCENT = {
+    "loading": (0, 2),
+    "policy": (2, 3),
+    "text": (3, 5),
+    "sampling": (5, 80),
+    "decoding": (80, 97),
+    "signing": (97, 99),
+}
+"""Where in the whole each stage begins and ends."""
+STAGES = tuple(PERCENT)
 
 Preview = Callable[[], "Frames"]
 """Computes small frames [t h w 3] of the clip as it stands; costs nothing until it is called."""
@@ -68,3 +77,20 @@ class StageClock:
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
         if last < total:
             advance(total)
+
+
+class Estimate:
+    """How much of a whole generation is behind us, and how long the rest takes."""
+
+    def __init__(self) -> None:
+        self._percent, self._begun, self._first = 0.0, 0.0, 0.0
+
+    def after(self, progress: Progress, moment: float) -> tuple[float, int | None]:
+        """Percent, which never falls, and seconds left, by the pace since sampling began: what came before says
+        nothing about it. ``moment``: now, by a clock that only goes on."""
+        low, high = PERCENT[progress.stage]
+        self._percent = max(self._percent, low + (high - low) * progress.done / progress.total)
+        if not self._begun or self._percent <= PERCENT["sampling"][0]:
+            self._begun, self._first = moment, self._percent
+        done = self._percent - self._first
+        return self._percent, round((moment - self._begun) * (100 - self._percent) / done) if done > 0 else None

@@ -21,7 +21,7 @@ from sorairo.pipelines import GenerationError, ModelBundle, RefusedError, load_b
 from sorairo.pipelines.generation import Generation
 from sorairo.pipelines.pictures import animation, write_pictures
 from sorairo.pipelines.policy import apply_policy, standard_context
-from sorairo.pipelines.progress import Progress
+from sorairo.pipelines.progress import Estimate, Progress
 from sorairo.pipelines.publication import judge_public
 from sorairo.pipelines.request import Material, VideoRequest
 from sorairo.provenance.clip_store import ClipStore
@@ -42,14 +42,6 @@ Outcome = dict[str, str]
 
 STOPPED = "stopped"
 FAILED = {"code": "server_error", "message": "The server failed at this video; its log says why."}
-PERCENT = {
-    "loading": (0, 2),
-    "policy": (2, 3),
-    "text": (3, 5),
-    "sampling": (5, 80),
-    "decoding": (80, 97),
-    "signing": (97, 99),
-}
 _WRITE_EVERY_SECONDS, _PREVIEW_EVERY_SECONDS = 0.25, 1.0
 
 
@@ -258,21 +250,17 @@ class Watch:
     """Writes progress into the row, and stops the generation at the step after the row was taken away."""
 
     def __init__(self, jobs: Jobs, video_id: str) -> None:
-        self._jobs, self._video_id = jobs, video_id
-        self._begun, self._written, self._looked = time.monotonic(), 0.0, 0.0
-        self._first: float | None = None
-        self._percent = 0.0
+        self._jobs, self._video_id, self._estimate = jobs, video_id, Estimate()
+        self._written, self._looked = 0.0, 0.0
         with jobs.database.reading() as session:  # what a dead worker had reached: nobody is shown less than before
             self._shown = session.scalar(select(VideoRow.progress).where(VideoRow.id == video_id)) or 0
 
     def __call__(self, progress: Progress) -> None:
-        low, high = PERCENT.get(progress.stage, (0, 0))
-        self._percent = max(self._percent, low + (high - low) * progress.done / progress.total)
-        moment = time.monotonic()
-        values: dict[str, Any] = {}
+        moment, values = time.monotonic(), dict[str, Any]()
+        percent, seconds_left = self._estimate.after(progress, moment)
         if moment - self._written >= _WRITE_EVERY_SECONDS:
             self._written = moment
-            values = {"progress": max(self._shown, int(self._percent)), "eta_seconds": self._seconds_left(moment)}
+            values = {"progress": max(self._shown, int(percent)), "eta_seconds": seconds_left}
         if progress.preview and moment - self._looked >= _PREVIEW_EVERY_SECONDS:
             self._looked = moment
             values["preview"] = animation(progress.preview())
@@ -280,10 +268,3 @@ class Watch:
             self._jobs._write(self._video_id, **values)
         else:
             self._jobs._request(self._video_id)
-
-    def _seconds_left(self, moment: float) -> int | None:
-        """By the pace since sampling began: what came before says nothing about it."""
-        if self._first is None or self._percent <= PERCENT["sampling"][0]:
-            self._begun, self._first = moment, self._percent
-        done = self._percent - self._first
-        return round((moment - self._begun) * (100 - self._percent) / done) if done > 0 else None

@@ -100,7 +100,7 @@ def _decoded(account_id: str, value: Any, field: str, what: str) -> Iterator[tup
 
 def _decode(received: Path, field: str, what: str) -> str:
     """Runs the decoder as a process of its own. Raises ApiError 400 with the reason."""
-    command = [sys.executable, "-m", "sorairo.server.decoder", str(received), what]
+    command = [sys.executable, "-m", "sorairo.pipelines.reception", str(received), what]
     settings = {"SORAIRO_HOME": str(home_folder())}  # it trusts whom this machine trusts, and knows nothing else
     try:
         done = subprocess.run(command, capture_output=True, timeout=DECODING_SECONDS, check=False, env=settings)

@@ -1,7 +1,7 @@
 """A process of its own that decodes one file from a stranger: it limits itself first, and loads no more than it needs.
 
-Run as `python -m sorairo.server.decoder RECEIVED media`: writes media.mp4 or media.png beside it, with `character` a
-clip's first frame as well; with `credentials` it prints what the file's content credentials are worth, as JSON. Exit
+Run as `python -m sorairo.pipelines.reception RECEIVED media`: writes media.mp4 or media.png beside it, with `character`
+a clip's first frame as well; with `credentials` it prints what the file's content credentials are worth, as JSON. Exit
 code 2: the last line of stderr is for the user. Never reaches a path or an address that the file names (see
 `sorairo.media`, `sorairo.provenance`).
 """
