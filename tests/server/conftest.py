@@ -245,14 +245,15 @@ def wait_for(service: Service, video_id: str) -> VideoRow:
 
 
 class Receiver(http.server.BaseHTTPRequestHandler):
-    """Keeps what it is sent."""
+    """Keeps what it is sent, and answers what it is told to, else 200."""
 
     got: list[tuple[bytes, dict[str, str]]] = []  # noqa: RUF012
+    answers: list[int] = []  # noqa: RUF012
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
         self.got.append((body, {key.lower(): value for key, value in self.headers.items()}))
-        self.send_response(200)
+        self.send_response(self.answers.pop() if self.answers else 200)
         self.end_headers()
 
     def log_message(self, *_: object) -> None:

@@ -50,6 +50,7 @@ def listen(service: Service, caller: Caller, url: str) -> None:
 def test_a_worker_killed_in_each_step(service: Service, caller: Caller, mother: Mother, receiver: str) -> None:
     """One video, five deaths, and one life to the end: each step is entered again, and none before it."""
     listen(service, caller, receiver)
+    (service.settings.work_folder / "video_left").mkdir(parents=True)  # by a worker that nobody remembers
     video_id = ask(service, caller)
     for step in STEPS:
         mother.die_in(service.settings, step)
@@ -89,17 +90,39 @@ def test_another_worker_takes_over_what_a_dead_one_left(
         locks.append(lock)
         assert row_of(service, video_id).executor == dead
     assert row_of(service, video_id).status == "completed"
-    worker = mother.bear(service.settings)
-    ends = time.monotonic() + 60
-    while not Receiver.got and time.monotonic() < ends:
-        time.sleep(0.1)
-    os.kill(worker, signal.SIGTERM)
+    os.kill(serve_until(mother, service, 1), signal.SIGTERM)
     assert mother.bury() == 0
     for lock in locks:
         lock.close()
     assert mother.notes.read_text().split() == [*STEPS[:2], *STEPS[1:]]
     ((body, _),) = Receiver.got
     assert json.loads(body)["data"]["id"] == video_id
+
+
+def test_a_delivery_outlives_its_worker(service: Service, caller: Caller, mother: Mother, receiver: str) -> None:
+    """The worker is killed between two tries, and its machine does not come back: another makes the next."""
+    listen(service, caller, receiver)
+    Receiver.answers.append(503)
+    video_id = ask(service, caller)
+    os.kill(serve_until(mother, service, 1), signal.SIGKILL)
+    assert mother.bury() == signal.SIGKILL
+    with service.database.writing.begin() as session:
+        session.execute(update(WorkerRow).values(seen_at=0.0))
+    lock, _ = claim_name(service.settings.folder)
+    os.kill(serve_until(mother, service, 2), signal.SIGTERM)
+    assert mother.bury() == 0
+    lock.close()
+    first, second = Receiver.got
+    assert json.loads(first[0])["data"]["id"] == video_id
+    assert (first[0], first[1]["webhook-id"]) == (second[0], second[1]["webhook-id"])
+
+
+def serve_until(mother: Mother, service: Service, number: int) -> int:
+    """A worker that lives when so many events have been received."""
+    worker, ends = mother.bear(service.settings), time.monotonic() + 60
+    while len(Receiver.got) < number and time.monotonic() < ends:
+        time.sleep(0.1)
+    return worker
 
 
 def test_a_video_that_kills_every_worker_fails_and_costs_nothing(

@@ -18,6 +18,7 @@ from sorairo.server.keys import Caller, open_account
 from sorairo.server.library import Order, delete, submit
 from sorairo.server.moderation import penalise
 from sorairo.server.tables import VideoRow, WebhookEndpoint, WorkerRow
+from sorairo.server.tidying import tidy
 from sorairo.server.tiers import Tiers
 from sorairo.server.webhooks import new_secret
 from sorairo.server.worker import Worker
@@ -28,7 +29,7 @@ pytestmark = both
 @pytest.fixture
 def worker(service: Service) -> Iterator[Worker]:
     worker = Worker(service.settings)
-    DBOS.launch()
+    worker.launch()
     yield worker
     DBOS.destroy(destroy_registry=True)
     worker.database.writing.kw["bind"].dispose()
@@ -206,12 +207,96 @@ def test_only_those_who_asked_are_told(worker: Worker, service: Service, caller:
     video_id = ask(service, caller)
     assert worker._receivers(video_id) == []
     change(service, video_id, status="completed", completed_at=7)
-    expected = (f"we_{caller.account_id} video.completed video.failed", "video.completed", 7)
-    assert worker._receivers(video_id) == [expected]
+    endpoint_id = f"we_{caller.account_id} video.completed video.failed"
+    assert worker._receivers(video_id) == [(caller.account_id, endpoint_id, "video.completed", video_id, 7)]
     with service.database.writing.begin() as session:
         delete(session, caller, video_id)
     assert worker._receivers(video_id) == []
 
 
+def test_what_nobody_answers_waits_for_its_next_try_and_holds_no_thread(
+    worker: Worker, service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sorairo.server.worker.RETRY_AFTER_SECONDS", (0, 600))
+    with service.database.writing.begin() as session:
+        for number in range(20):
+            own = {"id": f"we_{number}", "account_id": caller.account_id, "name": "", "secret": new_secret()}
+            url = "http://127.0.0.1:9/"  # where nobody listens
+            session.add(WebhookEndpoint(**own, url=url, event_types="video.completed"))
+    video_id = ask(service, caller)
+    assert worker._claim() == video_id
+    make(worker, video_id)
+    while DBOS.list_workflows(status=["PENDING", "ENQUEUED"]):
+        assert len(DBOS.list_workflows(status="PENDING")) <= 8
+        time.sleep(0.05)
+    waiting = DBOS.list_workflows(status="DELAYED")
+    assert {one.workflow_id for one in waiting} == {f"{video_id} video.completed we_{n} 1" for n in range(20)}
+    assert all(one.created_at and one.delay_until_epoch_ms for one in waiting)
+    assert {round(((one.delay_until_epoch_ms or 0) - (one.created_at or 0)) / 10_000) for one in waiting} == {60}
+    other = ask(service, caller)
+    make(worker, other)
+    assert row_of(service, other).status == "completed"
+
+
+def test_the_last_try_is_the_last(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sorairo.server.worker.RETRY_AFTER_SECONDS", (0, 0.1))
+    tried: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(worker, "_send", lambda *told: tried.append(told))
+    worker._enqueue(0, "account_1", "we_1", "video.failed", "video_1", 7)
+    while DBOS.list_workflows(status=["PENDING", "ENQUEUED", "DELAYED"]):
+        time.sleep(0.05)
+    assert tried == [("we_1", "video.failed", "video_1", 7)] * 2
+
+
 def test_an_address_that_is_gone_is_not_tried_again(worker: Worker) -> None:
     assert worker._send("we_none", "video.completed", "video_1", 7)
+
+
+def test_what_is_over_is_tidied_away_and_nothing_else(
+    worker: Worker, service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A finished video and a failed job that no worker has seen to; one that is made, one that waits, one deleted while
+    it is made, and one that another worker is at."""
+    done, broke, mine, queued, deleted, others = names = [ask(service, caller) for _ in range(6)]
+    make(worker, done)
+    with monkeypatch.context() as patch:
+        patch.setattr(worker.jobs, "begin", broken)
+        with pytest.raises(RuntimeError, match="a bug"):
+            make(worker, broke)
+    going, asleep = threading.Event(), threading.Event()
+    monkeypatch.setattr(worker.jobs, "begin", lambda _: (going.set(), asleep.wait(60), {"code": "stopped"})[-1])
+    for video_id, executor in ((broke, "gone-0"), (mine, "here-0"), (others, "busy-0"), (deleted, worker.executor)):
+        change(service, video_id, status="in_progress", executor=executor)
+    with SetWorkflowID(deleted):
+        handle = DBOS.start_workflow(worker._make, deleted)
+    going.wait(60)
+    change(service, deleted, deleted_at=7)
+    folders = {name: service.settings.work_folder / name for name in [*names, "video_unknown", "notes"]}
+    for folder in folders.values():
+        folder.mkdir()
+    tidy(service.database, service.settings.work_folder)
+    assert {name for name, folder in folders.items() if folder.exists()} == {*names, "notes"} - {done}
+    assert {job.workflow_id for job in DBOS.list_workflows()} == {done, broke, deleted}, "they ended a moment ago"
+    monkeypatch.setattr("sorairo.server.tidying.KEPT_SECONDS", -60.0)
+    tidy(service.database, service.settings.work_folder)
+    assert {job.workflow_id for job in DBOS.list_workflows()} == {broke, deleted}
+    assert DBOS.list_workflow_steps(done) == []
+    asleep.set()
+    handle.get_result()
+    worker._rescue()
+    assert row_of(service, broke).error_code == "server_error", "its job was kept for this"
+    tidy(service.database, service.settings.work_folder)
+    assert DBOS.list_workflows() == []
+    assert row_of(service, done).status == "completed"
+    assert {name for name, folder in folders.items() if folder.exists()} == {mine, queued, others, "notes"}
+
+
+def test_a_tidying_takes_more_than_one_handful(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sorairo.server.tidying.KEPT_SECONDS", -60.0)
+    monkeypatch.setattr("sorairo.server.tidying._AT_ONCE", 2)
+    for number in range(5):
+        with SetWorkflowID(f"video_{number}"):
+            DBOS.start_workflow(worker._deliver, 9, "account_1", "we_none", "video.failed", "video_1", 7).get_result()
+    assert len(DBOS.list_workflows()) == 5
+    tidy(worker.database, worker.settings.work_folder)
+    assert DBOS.list_workflows() == []

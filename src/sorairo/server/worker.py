@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import json
 import logging
+import math
 import os
 import signal
 import socket
@@ -19,7 +20,7 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
-from dbos import DBOS, DBOSConfig, SetWorkflowID
+from dbos import DBOS, DBOSConfig, SetEnqueueOptions, SetWorkflowID
 from sqlalchemy import delete, select
 
 from sorairo.server.database import open_installation, serialise
@@ -27,11 +28,13 @@ from sorairo.server.jobs import FAILED, Jobs, Outcome
 from sorairo.server.library import next_in_line
 from sorairo.server.settings import Settings
 from sorairo.server.tables import LOST_AFTER_SECONDS, VideoRow, WebhookEndpoint, WorkerRow
+from sorairo.server.tidying import TIDY_EVERY_SECONDS, tidy
 from sorairo.server.webhooks import RETRY_AFTER_SECONDS, event, send
 
 log = logging.getLogger(__name__)
 
 _IDLE_SECONDS, _HEARTBEAT_SECONDS = 0.25, 5.0
+_DELIVERIES, _SENT_AT_ONCE, _SENT_AT_ONCE_OF_ONE_ACCOUNT = "deliveries", 32, 8
 
 
 class Worker:
@@ -46,17 +49,27 @@ class Worker:
         self._running, self._judging = threading.Lock(), False
         self._make, self._deliver = self._workflows()
 
+    def launch(self) -> None:
+        """From now on DBOS brings back what this worker was at, and sends what is due."""
+        DBOS.launch()
+        DBOS.register_queue(
+            _DELIVERIES, worker_concurrency=_SENT_AT_ONCE, partition_worker_concurrency=_SENT_AT_ONCE_OF_ONE_ACCOUNT
+        )
+
     def run(self, parent: int | None = None) -> None:
         """Until SIGTERM or SIGINT, or the ``parent`` is gone. A job under way then goes on in the next worker."""
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, self._stop)
-        DBOS.launch()
-        beaten = 0.0
+        self.launch()
+        beaten = tidied = -math.inf
         while not self._stopping and parent in (None, os.getppid()):
             if time.monotonic() - beaten >= _HEARTBEAT_SECONDS:
                 beaten = time.monotonic()
                 self._beat()
                 self._rescue()
+            if time.monotonic() - tidied >= TIDY_EVERY_SECONDS:
+                tidied = time.monotonic()
+                threading.Thread(target=tidy, args=(self.database, self.settings.work_folder), daemon=True).start()
             if not self._active:
                 self._take()
             self._woken.wait(_IDLE_SECONDS)
@@ -99,11 +112,9 @@ class Worker:
                     self._done(video_id)
 
         @DBOS.workflow(name="deliver")
-        def deliver(endpoint_id: str, kind: str, video_id: str, at: int) -> None:
-            for seconds in RETRY_AFTER_SECONDS:
-                DBOS.sleep(seconds)
-                if DBOS.run_step({"name": "send"}, self._send, endpoint_id, kind, video_id, at):
-                    return
+        def deliver(tries: int, account_id: str, *told: Any) -> None:
+            if not DBOS.run_step({"name": "send"}, self._send, *told):
+                self._enqueue(tries + 1, account_id, *told)
 
         return make, deliver
 
@@ -113,9 +124,16 @@ class Worker:
         for step in self.jobs.steps:
             outcome = DBOS.run_step({"name": step}, self.jobs.run, step, video_id, outcome or hindrance)
         DBOS.run_step({"name": "end"}, self.jobs.end, video_id, outcome)
-        for endpoint_id, kind, at in DBOS.run_step({"name": "announce"}, self._receivers, video_id):
-            with SetWorkflowID(f"{video_id} {kind} {endpoint_id}"):
-                DBOS.start_workflow(self._deliver, endpoint_id, kind, video_id, at)
+        for told in DBOS.run_step({"name": "announce"}, self._receivers, video_id):
+            self._enqueue(0, *told)
+
+    def _enqueue(self, tries: int, account_id: str, endpoint_id: str, kind: str, video_id: str, at: int) -> None:
+        """Each try is a job of its own, which until it is due is a row and no thread; accounts take turns."""
+        if tries == len(RETRY_AFTER_SECONDS):
+            return
+        due = SetEnqueueOptions(queue_partition_key=account_id, delay_seconds=RETRY_AFTER_SECONDS[tries] or None)
+        with SetWorkflowID(f"{video_id} {kind} {endpoint_id} {tries}"), due:
+            DBOS.enqueue_workflow(_DELIVERIES, self._deliver, tries, account_id, endpoint_id, kind, video_id, at)
 
     def _done(self, video_id: str) -> None:
         self._active.discard(video_id)
@@ -128,14 +146,14 @@ class Worker:
         finally:
             self._done(video_id)
 
-    def _receivers(self, video_id: str) -> list[tuple[str, str, int]]:
-        """Endpoint, event and time for each address that is told what became of a video."""
+    def _receivers(self, video_id: str) -> list[tuple[str, str, str, str, int]]:
+        """Account, endpoint, event, video and time for each address that is told what became of a video."""
         with self.database.reading() as session:
             row = session.scalars(select(VideoRow).where(VideoRow.id == video_id)).one()
             kind, at = f"video.{row.status}", row.completed_at or 0
             endpoints = session.scalars(select(WebhookEndpoint).where(WebhookEndpoint.account_id == row.account_id))
             told = [endpoint.id for endpoint in endpoints if kind in endpoint.event_types.split()]
-        return [(endpoint_id, kind, at) for endpoint_id in told if not row.deleted_at]
+        return [(row.account_id, endpoint_id, kind, video_id, at) for endpoint_id in told if not row.deleted_at]
 
     def _send(self, endpoint_id: str, kind: str, video_id: str, at: int) -> bool:
         """Whether no more is to be sent: it arrived, or the address is not there any more."""
@@ -178,7 +196,7 @@ class Worker:
             dead = list(session.scalars(delete(WorkerRow).where(silent).returning(WorkerRow.executor)))
             for left in DBOS.list_workflows(status="PENDING", executor_id=dead, load_output=False) if dead else ():
                 log.warning("%s is taken over from %s", left.workflow_id, left.executor_id)
-                DBOS.resume_workflow(left.workflow_id)
+                DBOS.resume_workflow(left.workflow_id, queue_name=left.queue_name)
             orphaned = VideoRow.executor.not_in(select(WorkerRow.executor)) | (VideoRow.executor == self.executor)
             failed = list[str]()
             for row in session.scalars(select(VideoRow).where(VideoRow.status == "in_progress", orphaned)):
