@@ -80,7 +80,7 @@ def test_a_judgement_that_fails_does_not_stop_the_worker(worker: Worker, monkeyp
     monkeypatch.setattr(worker.jobs, "judge", broken)
     worker._active.add("video_1")
     with pytest.raises(RuntimeError, match="a bug"):
-        worker._judge("video_1")
+        worker._alone(worker.jobs.judge, "video_1")
     assert (worker._active, worker._woken.is_set()) == (set(), True)
 
 

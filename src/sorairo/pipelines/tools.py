@@ -84,6 +84,13 @@ def animate(pictures: Sequence[tuple[str | Path, float]], prompt: str, seconds: 
     return _request(prompt, probes[:1], seconds, anchors=anchors, **settings)
 
 
+def keyframes(pictures: Sequence[tuple[Path, float]], prompt: str, seconds: float, **settings: Any) -> VideoRequest:
+    """As `animate`, of clips too, and the length stays as it is."""
+    probes = [probe(path) for path, _ in pictures]
+    anchors = tuple(Anchor(one.material, time) for one, (_, time) in zip(probes, pictures, strict=True))
+    return VideoRequest(prompt, seconds=seconds, anchors=anchors, **{**probes[0].size, **settings})
+
+
 def extend(
     clip: str | Path, seconds: float, prompt: str = "", *, backward: bool = False, **settings: Any
 ) -> VideoRequest:

@@ -9,9 +9,10 @@ from sqlalchemy import select
 
 from sorairo.server.access import Opened, caller_with
 from sorairo.server.audit import first_broken, record
-from sorairo.server.errors import ApiError, mistakes, not_found
+from sorairo.server.errors import ApiError, mistakes
 from sorairo.server.fields import MAX_NAME, body, check_names, text_of
 from sorairo.server.keys import SCOPES, Caller, create_key, list_keys, open_account, revoke_key
+from sorairo.server.library import find
 from sorairo.server.routes import Given
 from sorairo.server.tables import Account, AuditLine, VideoRow
 
@@ -63,9 +64,7 @@ def feature(video_id: str, service: Opened, caller: Admin, given: Given) -> dict
     if not isinstance(chosen := given.get("featured"), bool):
         raise ApiError(400, "featured must be true or false.", "featured", "invalid_value")
     with service.database.writing.begin() as session:
-        row = session.scalar(select(VideoRow).where(VideoRow.id == video_id, VideoRow.publication == "published"))
-        if row is None or row.deleted_at:
-            raise not_found("video", video_id)
+        row = find(session, "", video_id, published=True)
         row.featured = chosen
         record(session, caller.key_id, "video.featured", row.id, featured=int(chosen))
     return {"id": video_id, "object": "feed.video", "featured": chosen}

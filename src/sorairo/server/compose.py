@@ -17,7 +17,7 @@ from starlette.datastructures import UploadFile
 from sorairo.config import load, nearest_name
 from sorairo.pipelines import tools
 from sorairo.pipelines.cards import find_model, load_config
-from sorairo.pipelines.request import Anchor, Material, Scene, VideoRequest
+from sorairo.pipelines.request import Material, Scene, VideoRequest
 from sorairo.pipelines.sampling_plan import SamplingPlan
 from sorairo.server.access import Service
 from sorairo.server.errors import ApiError, mistakes, wrong_value
@@ -103,7 +103,7 @@ class Composer:
             message = f"{cast[0][0].name!r} has no description, and no place for its first frame: give it one."
             raise ApiError(400, message, "characters", "invalid_value")
         if pictures := [(self._file(frame, name), time) for frame, name, time in shown]:
-            builder, arguments = _keyframed, {"seconds": VideoRequest.seconds, **arguments, "pictures": pictures}
+            builder, arguments = tools.keyframes, {"seconds": VideoRequest.seconds, **arguments, "pictures": pictures}
         video = given.get("video")
         parent = video.get("id", "") if isinstance(video, dict) else ""
         request = self._built(builder, arguments)
@@ -176,7 +176,7 @@ class Composer:
             return self._copy(file_name(store(self.service, self.account_id, value, name, INPUT)))
         what = _id_of(value)
         if not what:
-            raise _missing(name)
+            raise ApiError(400, f"{name} is missing.", name, "missing_required_parameter")
         if what.startswith("video_"):
             with self.service.database.reading() as session:
                 find(session, self.account_id, what, finished=True, published=self.service.settings.feeds)
@@ -198,7 +198,7 @@ class Composer:
                 raise ApiError(400, f"{name} is {str(value)[:80]!r}; it must be a {wanted}.", name, "invalid_type")
         for name in tool.required:
             if name not in given:
-                raise _missing(name)
+                raise ApiError(400, f"{name} is missing.", name, "missing_required_parameter")
 
 
 def _id_of(value: Any) -> str:
@@ -223,14 +223,3 @@ def _pictures(given: Fields, tool: Tool) -> list[Picture]:
         raise ApiError(400, 'keyframes holds objects such as {"id": "file_…", "time": 0}.', "keyframes")
     first = [(given["input_reference"], "input_reference", 0.0)] if "input_reference" in given else []
     return first + [(frame, "keyframes", frame["time"]) for frame in frames]
-
-
-def _keyframed(pictures: list[tuple[Path, float]], prompt: str, seconds: float, **settings: Any) -> VideoRequest:
-    """As `tools.animate`, and of clips too."""
-    probes = [tools.probe(path) for path, _ in pictures]
-    anchors = tuple(Anchor(one.material, time) for one, (_, time) in zip(probes, pictures, strict=True))
-    return VideoRequest(prompt, seconds=seconds, anchors=anchors, **{**probes[0].size, **settings})
-
-
-def _missing(name: str) -> ApiError:
-    return ApiError(400, f"{name} is missing.", name, "missing_required_parameter")

@@ -7,10 +7,11 @@ is told and may appeal, and its files, which no route gives out any more, until 
 from __future__ import annotations
 
 import json
-import zipfile
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from zipfile import ZipFile
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
@@ -203,25 +204,14 @@ def hand_over(database: Database, storage: Storage, video_id: str, target: Path,
         audit.record(session, actor, "video.handed_over", row.id)
     with database.reading() as session:
         known = _incident(session, row)
-    with (
-        TemporaryDirectory(prefix="sorairo-") as folder,
-        new_file(target) as draft,
-        zipfile.ZipFile(draft, "w") as zipped,
-    ):
-        clip = _clip(storage, row, Path(folder))
-        if clip:
+    with TemporaryDirectory(prefix="sorairo-") as folder, new_file(target) as draft, ZipFile(draft, "w") as zipped:
+        clip, known["credentials"] = Path(folder) / VARIANTS["video"][0], None
+        with suppress(FileNotFoundError):  # never finished, or purged
+            storage.fetch(f"videos/{row.id}/{clip.name}", clip)
             zipped.write(clip, clip.name)
-        told_of = known | {"credentials": _credentials(clip) if clip else None}
-        zipped.writestr("incident.json", json.dumps(told_of, indent=1, ensure_ascii=False, default=str))
+            known["credentials"] = _credentials(clip)
+        zipped.writestr("incident.json", json.dumps(known, indent=1, ensure_ascii=False, default=str))
     return target
-
-
-def _clip(storage: Storage, row: VideoRow, folder: Path) -> Path | None:
-    name = VARIANTS["video"][0]
-    try:
-        return storage.fetch(f"videos/{row.id}/{name}", folder / name)
-    except FileNotFoundError:  # never finished, or purged
-        return None
 
 
 def _credentials(clip: Path) -> dict[str, Any]:

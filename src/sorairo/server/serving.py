@@ -77,7 +77,6 @@ class Workers:
             process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL)
             while process.poll() is None and not self._stopping.wait(0.2):
                 pass
-            if process.poll() is None:
-                process.terminate()
-                process.wait()
+            process.terminate()
+            process.wait()
             self._stopping.wait(_RESTART_AFTER_SECONDS)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Collection
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -34,13 +33,13 @@ def tidy(database: Database, work_folder: Path) -> None:
             break
         DBOS.delete_workflows([*over])
     folders = {path.name for path in work_folder.glob("video_*")}
-    kept = _unfinished(database, folders)
-    kept |= {job.workflow_id for job in jobs(workflow_ids=[*folders], status=_UNDER_WAY)}
-    for name in folders - kept:
+    left = folders - _unfinished(database, folders)  # in this order: what is not unfinished now is never begun again
+    left -= {job.workflow_id for job in jobs(workflow_ids=[*left], status=_UNDER_WAY)}
+    for name in left:
         shutil.rmtree(work_folder / name, ignore_errors=True)
 
 
-def _unfinished(database: Database, ids: Collection[str]) -> set[str]:
+def _unfinished(database: Database, ids: set[str]) -> set[str]:
     live = VideoRow.status.in_(("queued", "in_progress")) & VideoRow.deleted_at.is_(None)
     with database.reading() as session:
         return set(session.scalars(select(VideoRow.id).where(VideoRow.id.in_(ids), live)))

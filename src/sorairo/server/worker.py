@@ -10,13 +10,13 @@ from __future__ import annotations
 import fcntl
 import json
 import logging
-import math
 import os
 import signal
 import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
@@ -34,7 +34,7 @@ from sorairo.server.webhooks import RETRY_AFTER_SECONDS, event, send
 log = logging.getLogger(__name__)
 
 _IDLE_SECONDS, _HEARTBEAT_SECONDS = 0.25, 5.0
-_DELIVERIES, _SENT_AT_ONCE, _SENT_AT_ONCE_OF_ONE_ACCOUNT = "deliveries", 32, 8
+_DELIVERIES = "deliveries"
 
 
 class Worker:
@@ -52,16 +52,14 @@ class Worker:
     def launch(self) -> None:
         """From now on DBOS brings back what this worker was at, and sends what is due."""
         DBOS.launch()
-        DBOS.register_queue(
-            _DELIVERIES, worker_concurrency=_SENT_AT_ONCE, partition_worker_concurrency=_SENT_AT_ONCE_OF_ONE_ACCOUNT
-        )
+        DBOS.register_queue(_DELIVERIES, worker_concurrency=32, partition_worker_concurrency=8)  # a part: an account
 
     def run(self, parent: int | None = None) -> None:
         """Until SIGTERM or SIGINT, or the ``parent`` is gone. A job under way then goes on in the next worker."""
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, self._stop)
         self.launch()
-        beaten = tidied = -math.inf
+        beaten = tidied = -TIDY_EVERY_SECONDS
         while not self._stopping and parent in (None, os.getppid()):
             if time.monotonic() - beaten >= _HEARTBEAT_SECONDS:
                 beaten = time.monotonic()
@@ -85,10 +83,10 @@ class Worker:
             if video_id := self.jobs.next_to_judge() if self._judging else self._claim():
                 self._active.add(video_id)
                 if self._judging:
-                    threading.Thread(target=self._judge, args=(video_id,), daemon=True).start()
-                    return
-                with SetWorkflowID(video_id):
-                    DBOS.start_workflow(self._make, video_id)
+                    threading.Thread(target=self._alone, args=(self.jobs.judge, video_id), daemon=True).start()
+                else:
+                    with SetWorkflowID(video_id):
+                        DBOS.start_workflow(self._make, video_id)
                 return
 
     def _stop(self, *_: object) -> None:
@@ -104,16 +102,11 @@ class Worker:
 
         @DBOS.workflow(name="make_video")
         def make(video_id: str) -> None:
-            with self._running:  # one at a time, also of those that DBOS brings back
-                self._active.add(video_id)
-                try:
-                    self._make_video(video_id)
-                finally:
-                    self._done(video_id)
+            self._alone(self._make_video, video_id)
 
         @DBOS.workflow(name="deliver")
         def deliver(tries: int, account_id: str, *told: Any) -> None:
-            if not DBOS.run_step({"name": "send"}, self._send, *told):
+            if not DBOS.run_step({"name": "send"}, self._send, *told) and tries + 1 < len(RETRY_AFTER_SECONDS):
                 self._enqueue(tries + 1, account_id, *told)
 
         return make, deliver
@@ -129,22 +122,19 @@ class Worker:
 
     def _enqueue(self, tries: int, account_id: str, endpoint_id: str, kind: str, video_id: str, at: int) -> None:
         """Each try is a job of its own, which until it is due is a row and no thread; accounts take turns."""
-        if tries == len(RETRY_AFTER_SECONDS):
-            return
         due = SetEnqueueOptions(queue_partition_key=account_id, delay_seconds=RETRY_AFTER_SECONDS[tries] or None)
         with SetWorkflowID(f"{video_id} {kind} {endpoint_id} {tries}"), due:
             DBOS.enqueue_workflow(_DELIVERIES, self._deliver, tries, account_id, endpoint_id, kind, video_id, at)
 
-    def _done(self, video_id: str) -> None:
-        self._active.discard(video_id)
-        self._woken.set()  # the next need not wait for the clock
-
-    def _judge(self, video_id: str) -> None:
+    def _alone(self, work: Callable[[str], None], video_id: str) -> None:
+        """One at a time, also of those that DBOS brings back."""
         try:
             with self._running:
-                self.jobs.judge(video_id)
+                self._active.add(video_id)
+                work(video_id)
         finally:
-            self._done(video_id)
+            self._active.discard(video_id)
+            self._woken.set()  # the next need not wait for the clock
 
     def _receivers(self, video_id: str) -> list[tuple[str, str, str, str, int]]:
         """Account, endpoint, event, video and time for each address that is told what became of a video."""
