@@ -116,7 +116,8 @@ def test_an_old_library_keeps_what_is_in_it(engine: Engine) -> None:
         assert caller
         row = find(session, caller.account_id, "video_1", finished=True)
         assert (row.prompt, row.credits, row.publication) == ("a red ball", 7, "private")
-        assert session.get_one(FileRow, "char_1").description == ""
+        file = session.get_one(FileRow, "char_1")
+        assert (file.description, file.stored_bytes) == ("", 0)
         assert find(session, caller.account_id, "video_2").sources == " char_1  video_1 "
 
 

@@ -62,4 +62,5 @@ def test_the_tiers_are_as_the_page_says() -> None:
         width, height = map(int, cells[2].split("x"))
         told = [int(cells[0]), int(cells[1]), width * height, int(cells[3]), int(cells[5]), int(cells[6])]
         assert told == [tier.concurrent, tier.waiting, tier.pixels, tier.seconds, tier.variations, tier.requests]
+        assert int(cells[7]) * 10**9 == tier.upload_bytes
         assert name == "operator" or int(cells[4]) == tier.credits

@@ -18,7 +18,8 @@ def test_the_price_is_sora_s_for_its_smallest_clip() -> None:
 def test_higher_tiers_allow_more() -> None:
     tiers = Tiers()
     ladder = [tiers.free, tiers.plus, tiers.pro]
-    for field in ("concurrent", "waiting", "pixels", "seconds", "credits", "priority", "variations", "requests"):
+    fields = ("concurrent", "waiting", "pixels", "seconds", "credits", "priority", "variations", "requests")
+    for field in (*fields, "upload_bytes"):
         limits = [getattr(tier, field) for tier in ladder]
         assert limits == sorted(limits)
         assert limits[0] < limits[-1]

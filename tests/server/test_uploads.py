@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +16,13 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from starlette.datastructures import UploadFile
 from starlette.testclient import TestClient
-from tests.server.conftest import error_of
+from tests.server.conftest import SMALL, Enter, both, error_of
 
 from sorairo.media import read_any, read_picture, read_video, write_mp4, write_png
 from sorairo.provenance import Manifest, sign
 from sorairo.server import uploads
 from sorairo.server.access import Service
+from sorairo.server.app import create_app
 from sorairo.server.errors import ApiError
 from sorairo.server.keys import open_account
 from sorairo.server.uploads import credentials, file_name, store
@@ -169,6 +171,49 @@ def test_one_account_decodes_two_at_once(
     assert answer.headers["retry-after"]
     held.release()
     assert alice.post("/v1/files", files=files).status_code == 200
+
+
+@both
+def test_an_account_keeps_only_so_many_bytes(service: Service, alice: TestClient, enter: Enter, clip: bytes) -> None:
+    files, folder = {"file": ("a.mp4", clip)}, service.settings.folder / "files" / "uploads"
+    first = alice.post("/v1/files", files=files).json()
+    assert first["bytes"] == sum(file.stat().st_size for file in folder.rglob("*.*"))
+    mo = alice.post("/v1/videos/characters", data={"name": "Mo"}, files={"video": ("a.mp4", clip)}).json()["id"]
+    taken = sum(file.stat().st_size for file in folder.rglob("*.*"))
+    before = alice.get("/v1/account").json()
+    assert before["upload_bytes_left"] == before["limits"]["upload_bytes"] - taken
+    with limited(service, alice, taken + first["bytes"] - 1) as full:
+        assert full.get("/v1/account").json()["upload_bytes_left"] == first["bytes"] - 1
+        error = error_of(full.post("/v1/files", files=files), 413)
+        assert (error["code"], error["param"]) == ("insufficient_storage", "file")
+        assert f"{first['bytes']} bytes, and {first['bytes'] - 1} are left" in error["message"]
+        error_of(full.post("/v1/videos", data=SMALL, files={"input_reference": ("a.mp4", clip)}), 413)
+        assert {path.name for path in folder.iterdir()} == {first["id"], mo}
+        assert enter("bob").post("/v1/files", files=files).status_code == 200
+        full.delete(f"/v1/videos/characters/{mo}")
+        assert full.post("/v1/files", files=files).status_code == 200
+
+
+@both
+def test_uploads_at_once_do_not_get_past_the_limit(service: Service, alice: TestClient, clip: bytes) -> None:
+    size, answers = alice.post("/v1/files", files={"file": ("a.mp4", clip)}).json()["bytes"], list[int]()
+    with limited(service, alice, 3 * size) as full:
+
+        def send() -> None:
+            answers.append(full.post("/v1/files", files={"file": ("a.mp4", clip)}).status_code)
+
+        threads = [threading.Thread(target=send) for _ in range(5)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert sorted(answers) == [200, 200, 413, 413, 413]
+
+
+def limited(service: Service, client: TestClient, upload_bytes: int) -> TestClient:
+    """The same account on a server whose tier allows so much."""
+    tiers = replace(service.tiers, pro=replace(service.tiers.pro, upload_bytes=upload_bytes))
+    return TestClient(create_app(replace(service, tiers=tiers)), headers=client.headers)
 
 
 def bomb() -> bytes:

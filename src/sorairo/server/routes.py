@@ -29,7 +29,7 @@ from sorairo.server.library import Order, Repeat, delete, find, page, queue_posi
 from sorairo.server.schemas import Character, Video, VideoDeleted, VideoError, VideoList
 from sorairo.server.storage import VARIANTS, Storage
 from sorairo.server.tables import INPUT, FileRow, VideoRow, now
-from sorairo.server.uploads import MEDIA, credentials, file_name, find_file, remove, store
+from sorairo.server.uploads import MEDIA, credentials, find_file, remove, store
 
 router = APIRouter(prefix="/v1")
 Given = Annotated[Fields, Depends(given_fields)]
@@ -223,9 +223,8 @@ def create_file(service: Opened, caller: Writer, given: Given) -> dict[str, Any]
     """A picture or clip for later use by its id: decoded with limits, and written anew."""
     check_names(given, "file", "purpose")
     row = store(service, caller.account_id, given.get("file"), "file")
-    about = {"bytes": service.storage.size(file_name(row)), "filename": Path(file_name(row)).name}
-    return about | {"id": row.id, "object": "file", "created_at": row.created_at, "purpose": "vision",
-                    "status": "processed"}  # fmt: skip
+    about = {"bytes": row.stored_bytes, "filename": MEDIA[row.kind], "purpose": "vision", "status": "processed"}
+    return about | {"id": row.id, "object": "file", "created_at": row.created_at}
 
 
 @router.delete("/files/{file_id}")

@@ -19,6 +19,7 @@ from sorairo.server.errors import ApiError
 from sorairo.server.library import credits_used
 from sorairo.server.tables import Account, VideoRow
 from sorairo.server.tiers import PIXEL_SECONDS_PER_CREDIT
+from sorairo.server.uploads import kept_bytes
 
 FILES = ("", "app.js", "app.css", "icon.svg")
 HEADERS = {
@@ -62,15 +63,16 @@ def sign_out(response: Response) -> None:
 
 @router.get("/v1/account")
 def retrieve_account(service: Opened, caller: Reader) -> dict[str, Any]:
-    """Who is calling: tier and limits, credits left this month, folders, the styles that prompts may wear, and until
-    when and why it is suspended, if it is."""
+    """Who is calling: tier and limits, credits left this month, room left for uploads, folders, the styles that prompts
+    may wear, and until when and why it is suspended, if it is."""
     mine = select(VideoRow.folder).where(VideoRow.account_id == caller.account_id, VideoRow.deleted_at.is_(None))
     with service.database.reading() as session:
         account, used = session.get_one(Account, caller.account_id), credits_used(session, caller.account_id)
+        kept = kept_bytes(session, caller.account_id)
         folders = session.scalars(mine.where(VideoRow.folder != "").distinct().order_by(VideoRow.folder)).all()
     tier = service.tier(caller)
     limits = {**vars(tier), "pixel_seconds_per_credit": PIXEL_SECONDS_PER_CREDIT}
     own = {"id": account.id, "object": "account", "name": account.name, "tier": account.tier, "limits": limits}
     known = {"folders": folders, "styles": load_styles(), "scopes": sorted(caller.scopes)}
     state = {"feeds": service.settings.feeds, "suspended": caller.suspended}
-    return own | known | state | {"credits_left": tier.credits - used}
+    return own | known | state | {"credits_left": tier.credits - used, "upload_bytes_left": tier.upload_bytes - kept}

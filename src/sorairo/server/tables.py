@@ -119,7 +119,8 @@ class VideoRow(Table):
 
 class FileRow(Table):
     """A picture or video that an account handed in, decoded and written anew; a character is one with a name, for
-    which ``description`` stands in prompts, if it has one. ``taken_down``: it is nobody's to use any more."""
+    which ``description`` stands in prompts, if it has one. ``taken_down``: it is nobody's to use any more.
+    ``stored_bytes``: 0 for those of before this was counted."""
 
     __tablename__ = "files"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -129,6 +130,7 @@ class FileRow(Table):
     description: Mapped[str] = mapped_column(String, default="")
     created_at: Mapped[int] = mapped_column(default=now)
     taken_down: Mapped[bool] = mapped_column(default=False)
+    stored_bytes: Mapped[int] = mapped_column(default=0)
 
 
 class WebhookEndpoint(Table):

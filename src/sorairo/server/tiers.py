@@ -16,9 +16,9 @@ PIXEL_SECONDS_PER_CREDIT = 480 * 480 * 5 / 20
 @dataclass(frozen=True)
 class Tier:
     """Limits of an account; ``priority``: higher is served first; ``credits`` in a calendar month (UTC); ``variations``
-    at once; ``requests`` in a minute, of any kind; ``visible_mark``: whether clips show it;
-    ``people``: whether pictures of people may be used, with consent; ``policy``: whose thresholds hold, of those that
-    the policy names under [tiers]."""
+    at once; ``requests`` in a minute, of any kind; ``upload_bytes``: of all kept uploads together; ``visible_mark``:
+    whether clips show it; ``people``: whether pictures of people may be used, with consent; ``policy``: whose
+    thresholds hold, of those that the policy names under [tiers]."""
 
     concurrent: int
     waiting: int
@@ -28,6 +28,7 @@ class Tier:
     priority: int = 0
     variations: int = 2
     requests: int = 300
+    upload_bytes: int = 10**9
     visible_mark: bool = True
     people: bool = False
     policy: str = "standard"
@@ -38,13 +39,11 @@ class Tiers:
     """All tiers by name; an installation's own file replaces the ones it names."""
 
     free: Tier = Tier(concurrent=1, waiting=3, pixels=854 * 480, seconds=5, credits=100)
-    plus: Tier = Tier(2, 10, 1280 * 720, 10, credits=1_000, priority=1, variations=4, requests=600, people=True)
-    pro: Tier = Tier(5, 50, 1920 * 1088, 20, 10_000, 2, variations=4, requests=1_200, visible_mark=False, people=True)
-    early_access: Tier = Tier(2, 10, 1920 * 1088, 20, 1_000, 1, variations=4, requests=600, policy="early_access")
-    red_team: Tier = Tier(
-        5, 500, 1920 * 1088, 20, 100_000, 2, variations=4, requests=1_200, people=True, policy="red_team"
-    )
-    operator: Tier = Tier(5, 1000, 1920 * 1088, 120, 10**9, 3, variations=4, requests=60_000, people=True)
+    plus: Tier = Tier(2, 10, 1280 * 720, 10, 1_000, 1, 4, 600, upload_bytes=10**10, people=True)
+    pro: Tier = Tier(5, 50, 1920 * 1088, 20, 10_000, 2, 4, 1_200, upload_bytes=10**11, visible_mark=False, people=True)
+    early_access: Tier = Tier(2, 10, 1920 * 1088, 20, 1_000, 1, 4, 600, upload_bytes=10**10, policy="early_access")
+    red_team: Tier = Tier(5, 500, 1920 * 1088, 20, 100_000, 2, 4, 1_200, 10**11, people=True, policy="red_team")
+    operator: Tier = Tier(5, 1000, 1920 * 1088, 120, 10**9, 3, 4, 60_000, upload_bytes=10**12, people=True)
 
     def named(self, name: str) -> Tier:
         """Raises ValueError with the nearest name."""

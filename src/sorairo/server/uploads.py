@@ -18,14 +18,15 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from sqlalchemy import delete
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
 from starlette.datastructures import UploadFile
 
 from sorairo.provenance import home_folder
 from sorairo.server import audit
 from sorairo.server.access import Service
 from sorairo.server.errors import ApiError, not_found
-from sorairo.server.tables import FileRow, new_id
+from sorairo.server.tables import Account, FileRow, new_id
 
 DECODING_SECONDS = 120
 DECODED_AT_ONCE, WAIT_SECONDS = 2, 10  # of one account
@@ -36,17 +37,29 @@ _turns: dict[str, threading.BoundedSemaphore] = {}
 def store(
     service: Service, account_id: str, value: Any, field: str, kind: str = "file", name: str = "", description: str = ""
 ) -> FileRow:  # fmt: skip
-    """An upload, or a picture as a data address; with a ``name`` it is a character. Raises ApiError 400, and 429 for
-    more at once than an account may."""
+    """An upload, or a picture as a data address; with a ``name`` it is a character. Raises ApiError 400, 413 for more
+    than the account may keep, and 429 for more at once than it may."""
     row = FileRow(id=new_id(kind), account_id=account_id, name=name, description=description)
     with _decoded(account_id, value, field, "character" if name else "media") as (folder, _):
         made = [kind for kind, media in MEDIA.items() if (folder / media).exists()]
-        row.kind = made[0]
+        row.kind, row.stored_bytes = made[0], sum((folder / MEDIA[kind]).stat().st_size for kind in made)
         for kind in made:
             service.storage.put(folder / MEDIA[kind], f"uploads/{row.id}/{MEDIA[kind]}")
     with service.database.writing.begin() as session:
-        session.add(row)
-    return row
+        account = session.get_one(Account, account_id, with_for_update=True)  # no two count at once
+        left = service.tiers.named(account.tier).upload_bytes - kept_bytes(session, account_id)
+        if row.stored_bytes <= left:
+            session.add(row)
+            return row
+    service.storage.remove(f"uploads/{row.id}")
+    message = f"{field} takes {row.stored_bytes} bytes, and {max(0, left)} are left; delete other uploads."
+    raise ApiError(413, message, field, "insufficient_storage")
+
+
+def kept_bytes(session: Session, account_id: str) -> int:
+    """Of an account's characters, files, and what was sent along for videos; not of what was taken down."""
+    mine = FileRow.account_id == account_id, FileRow.taken_down.is_(False)
+    return int(session.scalar(select(func.sum(FileRow.stored_bytes)).where(*mine)) or 0)
 
 
 def find_file(service: Service, account_id: str, file_id: str, kind: str = "file") -> FileRow:
