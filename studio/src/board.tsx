@@ -1,8 +1,8 @@
 import { type ReactNode, useRef, useState } from "react";
 import { type Character, content, make, type Video } from "./api";
 import type { Known } from "./app";
-import { isNamed, MOST, naming, toggled } from "./cast";
-import { Cast, CastButton } from "./characters";
+import { isNamed, naming, toggled } from "./cast";
+import { Cast, CastButton } from "./casting";
 import { arrow, dragging, useDrop } from "./drag";
 import { FINE, FileButton, FineFields, fineFields, Price, SizeAndLength, takePicture } from "./fields";
 import { Icon } from "./icons";
@@ -106,7 +106,7 @@ export function Board({ account, refresh }: Known) {
         </button>
         <CastButton cast={cast} open={casting} toggle={() => setCasting(!casting)} />
       </div>
-      {casting && <Cast cast={cast} most={MOST} toggle={toggle} />}
+      {casting && <Cast cast={cast} toggle={toggle} />}
       {picking && <Picker label="A clip for the board" choose={takeClip} />}
       <Problem of={problem ?? taking.problem} />
       <div className="card sheet">

@@ -3,6 +3,12 @@ import type { Character } from "./api";
 
 export const MOST = 2; // characters in one clip
 
+export const portrait = ({ id }: Character) => `/v1/videos/characters/${id}/content`;
+
+/** The field of a request that names them; nobody is no field. */
+export const castField = (cast: { id: string }[]) =>
+  cast.length > 0 ? { characters: cast.map(({ id }) => ({ id })) } : {};
+
 export function isNamed(name: string, prompt: string): boolean {
   const plain = name.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
   return new RegExp(`(?<![\\p{L}\\p{N}_])${plain}(?![\\p{L}\\p{N}_])`, "u").test(prompt);

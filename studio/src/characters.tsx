@@ -1,12 +1,11 @@
 import { useState } from "react";
 import { type Character, call, clipFile, makeCharacter } from "./api";
+import { portrait } from "./cast";
 import { Area, Field, FileButton } from "./fields";
 import { Icon } from "./icons";
 import { Problem } from "./problem";
 import { Picker } from "./sheet";
 import { to, useFresh, useTask } from "./state";
-
-export const portrait = ({ id }: Character) => `/v1/videos/characters/${id}/content`;
 
 /** Names for what clips show: made here, and used in prompts. */
 export function Characters({ chosen }: { chosen: string }) {
@@ -109,40 +108,5 @@ function Card({ character, gone }: { character: Character; gone: () => Promise<v
       </div>
       <Problem of={problem} />
     </li>
-  );
-}
-
-/** What opens the choice of characters, and tells who is chosen. */
-export function CastButton({ cast, open, toggle }: { cast: Character[]; open: boolean; toggle: () => void }) {
-  return (
-    <button type="button" aria-expanded={open} onClick={toggle}>
-      <Icon name="cast" /> {cast.length > 0 ? `Characters: ${cast.map(({ name }) => name).join(", ")}` : "Characters"}
-    </button>
-  );
-}
-
-/** The characters to choose of for a prompt. */
-export function Cast(props: { cast: Character[]; most: number; toggle: (one: Character) => void }) {
-  const { cast, most, toggle } = props;
-  const { seen, problem } = useFresh<{ data: Character[] }>("/videos/characters");
-  return (
-    <div className="cast row" role="group" aria-label="Characters in this clip">
-      <Problem of={problem} />
-      {(seen?.data ?? []).map((one) => {
-        const isIn = cast.some(({ id }) => id === one.id);
-        return (
-          <button
-            type="button"
-            key={one.id}
-            aria-pressed={isIn}
-            disabled={!isIn && cast.length >= most}
-            onClick={() => toggle(one)}
-          >
-            <img src={portrait(one)} alt="" /> {one.name}
-          </button>
-        );
-      })}
-      <a href={to("characters")}>{seen?.data.length === 0 ? "Make your first character" : "All characters"}</a>
-    </div>
   );
 }

@@ -1,8 +1,8 @@
 import { useEffect, useRef, useState } from "react";
 import { type Character, get, make, type Video } from "./api";
 import type { Known } from "./app";
-import { MOST, naming, toggled } from "./cast";
-import { Cast, CastButton } from "./characters";
+import { castField, naming, toggled } from "./cast";
+import { Cast, CastButton } from "./casting";
 import { useDrop } from "./drag";
 import {
   Choice,
@@ -99,14 +99,13 @@ export function Composer(
       const prompt = (account.styles[style] ?? "{prompt}").replace("{prompt}", draft.trim());
       const fields = { prompt, size: taste.size, seconds: taste.seconds };
       const first = picture ? { input_reference: { id: picture.id } } : {};
-      const named = cast.length > 0 && !partly ? { characters: cast.map(({ id }) => ({ id })) } : {};
       const mask = picture && partly ? await maskField(part, picture.size) : {};
       for (let number = 0; number < count; number++) {
         made(
           await make(partly ? "cinemagraphs" : "", {
             ...fields,
             ...first,
-            ...named,
+            ...castField(cast),
             ...mask,
             ...fineFields(fine, number),
           }),
@@ -168,7 +167,7 @@ export function Composer(
           <img src={picture.picture} alt={`The picture: ${picture.name}`} />
         </MaskEditor>
       )}
-      {casting && !partly && <Cast cast={cast} most={MOST} toggle={toggle} />}
+      {casting && <Cast cast={cast} toggle={toggle} worded={partly} />}
       <div className="choices">
         <SizeAndLength account={account} {...taste} set={(size, seconds) => choose({ size, seconds })} />
         <Choice
@@ -192,7 +191,7 @@ export function Composer(
             Only a part moves
           </button>
         )}
-        {!partly && <CastButton cast={cast} open={casting} toggle={() => setCasting(!casting)} />}
+        <CastButton cast={cast} open={casting} toggle={() => setCasting(!casting)} />
         <button type="button" className="quiet" aria-expanded={open} onClick={() => setOpen(!open)}>
           <Icon name="more" /> More
         </button>

@@ -1,6 +1,8 @@
 import { type ReactNode, useEffect, useState } from "react";
-import { type Clip, content, type Fields, get, make, type Video } from "./api";
+import { type Character, type Clip, content, type Fields, get, make, type Video } from "./api";
 import type { Known } from "./app";
+import { castField, naming, toggled } from "./cast";
+import { Cast, CastButton } from "./casting";
 import { FINE, FineFields, fineFields, Price } from "./fields";
 import { Icon } from "./icons";
 import { aspect, workSize } from "./money";
@@ -21,7 +23,7 @@ interface SheetProps extends Given {
   children?: ReactNode;
 }
 
-/** What the forms of all tools have in common: words, fine settings, the price, and the button that asks; `prepare`
+/** What the forms of all tools have in common: words, characters, fine settings, the price, and the button that asks; `prepare`
  * gives fields that are made only then. */
 export function Sheet({
   video,
@@ -40,10 +42,17 @@ export function Sheet({
   const [words, setWords] = useState(prompt === "needed" ? video.prompt : "");
   const [fine, setFine] = useState(FINE);
   const [open, setOpen] = useState(false);
+  const [cast, setCast] = useState<Character[]>([]);
+  const [casting, setCasting] = useState(false);
   const { busy, problem, run } = useTask();
+  const toggle = (one: Character) => {
+    const next = toggled(cast, one);
+    setCast(next);
+    if (next.includes(one)) setWords(naming(one.name, words));
+  };
   const submit = () =>
     run(async () => {
-      const own = words.trim() ? { prompt: words.trim() } : {};
+      const own = { ...(words.trim() ? { prompt: words.trim() } : {}), ...castField(cast) };
       const last = await prepare?.();
       const made = await make(route, { video: { id: video.id }, ...own, ...fields, ...last, ...fineFields(fine) });
       refresh();
@@ -69,9 +78,11 @@ export function Sheet({
           onChange={(event) => setWords(event.target.value)}
         />
       </label>
+      {casting && <Cast cast={cast} toggle={toggle} worded />}
       {open && <FineFields fine={fine} change={setFine} />}
       <Problem of={problem} />
       <div className="row end">
+        <CastButton cast={cast} open={casting} toggle={() => setCasting(!casting)} />
         <button type="button" className="quiet" aria-expanded={open} onClick={() => setOpen(!open)}>
           <Icon name="more" /> More
         </button>

@@ -1,4 +1,5 @@
 /** Times on a timeline: cards of a storyboard and the ends of a cut. All snap to the model's frames. */
+import { castField } from "./cast";
 
 export const FRAME = 0.125; // seconds
 export const CLOSE = 0.75; // cards nearer than this cut: there is no time to pass from one to the other
@@ -60,10 +61,9 @@ export function toFields(cards: Card[], cast: { id: string }[] = []): Record<str
     .filter((card) => card.time > 0 && (card.text || close.has(card.key)))
     .map((card) => ({ start: card.time, prompt: card.text, cut: close.has(card.key) }));
   const keyframes = line.flatMap((card) => (card.file ? [{ id: card.file.id, time: card.time }] : []));
-  const fields: Record<string, unknown> = { prompt: line.find((card) => card.text)?.text ?? "" };
+  const fields: Record<string, unknown> = { prompt: line.find((card) => card.text)?.text ?? "", ...castField(cast) };
   if (scenes.length) fields.scenes = scenes;
   if (keyframes.length) fields.keyframes = keyframes;
-  if (cast.length) fields.characters = cast.map(({ id }) => ({ id }));
   return fields;
 }
 

@@ -8,7 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from playwright.sync_api import FilePayload, Locator, Page, expect
-from tests.server.browsing import answered, chromium, clip_of, entered, file, in_chromium, send, small, wait_for
+from tests.server.browsing import (
+    answered,
+    chromium,
+    clip_of,
+    entered,
+    file,
+    in_chromium,
+    pressed,
+    send,
+    small,
+    wait_for,
+)
 from tests.server.conftest import Live
 
 from sorairo.media import write_mp4
@@ -137,6 +148,43 @@ def test_the_cards_of_a_storyboard_name_them(characters: Page, live: Live) -> No
     assert wait_for(page, video, "completed")["tool"] == "animate"
     told = page.request.get(f"/v1/videos/{video}/credentials").json()["facts"]["request"]
     assert (told["prompt"], [anchor["time"] for anchor in told["anchors"]]) == ("a blue ball rolls", [0.5])
+
+
+def test_a_remix_names_one_and_only_those_with_words(characters: Page) -> None:
+    page = characters
+    video = clip_of(page, "a red ball rolls")
+    name = make(page, "Pip", "a green cube", file("blue"))
+    make(page, "Mute", made_of=file("red"))
+    expect(card(page, "Mute")).to_be_visible()
+    page.goto(f"/#/video/{video}")
+    form = pressed(page, "Remix")
+    form.get_by_role("button", name="Characters").click()
+    expect(form.get_by_role("button", name="Mute", exact=True)).to_be_disabled()
+    expect(form).to_contain_text("Those without words can only be in new clips.")
+    form.get_by_role("button", name="Pip", exact=True).click()
+    expect(form.get_by_role("textbox", name="Prompt")).to_have_value("a red ball rolls Pip")
+    form.get_by_role("textbox", name="Prompt").fill("Pip rolls")
+    sent = send(page, form, "/edits")
+    assert (sent["prompt"], sent["characters"]) == ("Pip rolls", [{"id": name}])
+    made = page.url.rpartition("/")[2]
+    assert wait_for(page, made, "completed")["prompt"] == "Pip rolls"
+    told = page.request.get(f"/v1/videos/{made}/credentials").json()["facts"]["request"]
+    assert told["prompt"] == "a green cube rolls"
+
+
+def test_one_is_in_a_picture_of_which_a_part_moves(characters: Page) -> None:
+    page = characters
+    name = make(page, "Kim", "a white ball", file("blue"))
+    page.goto("/#/")
+    form = page.locator("form.composer")
+    small(form)
+    form.get_by_label("Picture", exact=True).set_input_files(file("blue"))
+    form.get_by_role("button", name="Only a part moves").click()
+    form.get_by_role("button", name="Mark the box").click()
+    form.get_by_role("button", name="Characters").click()
+    form.get_by_role("button", name="Kim", exact=True).click()
+    sent = send(page, form, "/cinemagraphs")
+    assert (sent["prompt"], sent["characters"]) == ("Kim", [{"id": name}])
 
 
 def test_a_file_that_is_none_is_told(characters: Page) -> None:
