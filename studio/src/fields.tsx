@@ -1,7 +1,7 @@
 /** Small pieces of forms that the composer, the tools and the storyboard share. */
 import { type Account, type Fields, upload } from "./api";
 import { Icon } from "./icons";
-import { left, price, sides } from "./money";
+import { inWords, left, price, sides } from "./money";
 
 export interface Fine {
   seed: string;
@@ -183,7 +183,7 @@ export function Price({
   const short = all > account.credits_left;
   return (
     <span className="price" data-short={short || undefined}>
-      <strong>{all === 1 ? "1 credit" : `${all.toLocaleString("en")} credits`}</strong>
+      <strong>{inWords(all)}</strong>
       <span className="muted">
         {short ? `only ${account.credits_left} left` : left(account.credits_left).replace("credits ", "")}
       </span>

@@ -4,7 +4,7 @@ import { acts, headline, type Matter, outcome } from "./cases";
 import { isNamed, naming, toggled } from "./cast";
 import { add, GAP, move, nameOf, type Point, PRESETS, path, remove, shareAt } from "./curve";
 import { box, drawn, type Shape } from "./mask";
-import { down, larger, price, sides, up, workSize } from "./money";
+import { down, inWords, larger, price, sides, up, workSize } from "./money";
 import { type Card, cuts, freeTime, moveCard, snap, timeAt, toFields, trim } from "./timeline";
 
 const LINE: Point[] = [[0, 0], [0.5, 1], [1, 0]]; // biome-ignore format: points
@@ -189,6 +189,7 @@ describe("prices and sizes", () => {
     expect(price("480x480", 5, limits)).toBe(20);
     expect(price("64x32", 1, limits)).toBe(1);
     expect(price("large", 1, limits)).toBeNull();
+    expect([inWords(1), inWords(1200)]).toEqual(["1 credit", "1,200 credits"]);
   });
   it("are worked on in the model's own shapes", () => {
     expect(workSize("160x96")).toBe("160x96");

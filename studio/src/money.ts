@@ -44,5 +44,8 @@ export const down = (seconds: number) => Math.max(STEP, Math.floor(seconds / STE
 
 const UNLIMITED = 1e8; // the operator's tier has no limit to speak of
 
+/** A price in words. */
+export const inWords = (credits: number) => (credits === 1 ? "1 credit" : `${credits.toLocaleString("en")} credits`);
+
 /** How many credits are left, in words, where there is a limit. */
 export const left = (credits: number) => (credits < UNLIMITED ? `${credits.toLocaleString("en")} credits left` : "");

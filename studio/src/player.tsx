@@ -6,7 +6,7 @@ import { Failure } from "./failure";
 import { Publication } from "./feeds";
 import { Icon } from "./icons";
 import { stateOf } from "./library";
-import { aspect } from "./money";
+import { aspect, inWords } from "./money";
 import { Problem } from "./problem";
 import { to, useTask, useWatch } from "./state";
 import { Tools } from "./tools";
@@ -89,13 +89,9 @@ function About({ video, put, account, refresh }: Known & { video: Video; put: (v
       />
       <p className="prompt">{video.prompt}</p>
       <p className="muted small">
-        {[
-          video.size.replace("x", " × "),
-          `${video.seconds} s`,
-          video.tool,
-          video.model,
-          `${video.credits} credits`,
-        ].join(" · ")}
+        {[video.size.replace("x", " × "), `${video.seconds} s`, video.tool, video.model, inWords(video.credits)].join(
+          " · ",
+        )}
       </p>
       <div className="row">
         <button type="button" aria-pressed={video.favourite} onClick={() => change({ favourite: !video.favourite })}>
