@@ -7,7 +7,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 NODE_MODULES := { [ node_modules/.package-lock.json -nt package-lock.json ] || npm install --no-save --no-audit --no-fund --silent; }
 
-.PHONY: setup demo test check gallery world train bench recaption-study scaling-study safety-report studio footage
+.PHONY: setup demo test check gallery world train bench recaption-study scaling-study safety-report screenshots studio footage
 .DEFAULT_GOAL := demo
 
 setup: $(STAMP)  ## .venv with everything in it
@@ -50,6 +50,9 @@ check: setup  ## style, types, imports, dependencies
 
 studio:  ## the studio that the server shows, from its source in studio/; needs Node
 	cd studio && $(NODE_MODULES) && npm run build
+
+screenshots: setup  ## the pictures of docs/studio.md; needs Chromium
+	$(BIN)/python bench/screenshots.py
 
 gallery: setup  ## docs/gallery.md from the list in docs/gallery.toml
 	$(BIN)/python -m sorairo.cli.gallery docs

@@ -26,8 +26,8 @@ COMMANDS = {
     "tiers", "train", "vary", "verify", "whence", "worker", "world",
 }  # fmt: skip
 TARGETS = {
-    "bench", "check", "demo", "footage", "gallery", "recaption-study", "safety-report", "scaling-study", "setup",
-    "studio", "test", "train", "world",
+    "bench", "check", "demo", "footage", "gallery", "recaption-study", "safety-report", "scaling-study", "screenshots",
+    "setup", "studio", "test", "train", "world",
 }  # fmt: skip
 PUBLIC = {
     "sorairo.pipelines": {
