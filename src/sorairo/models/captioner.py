@@ -1,7 +1,8 @@
 """Latents of a video, or the states of a short prompt, to words. Never encodes and never trains.
 
-A transformer looks at all patches of latents, each with its place in time, height and width; a second one writes word
-after word and looks at those tokens (Vaswani et al. 2017, arXiv 1706.03762). Its first word tells the style.
+Convolutions look at each latent among its neighbours, where a colour and a shape can be told; a transformer at all
+patches of those, each with its place in time, height and width; a second one writes word after word and looks at those
+tokens (Vaswani et al. 2017, arXiv 1706.03762). Its first word tells the style.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from einops import rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
@@ -27,7 +29,9 @@ MAX_FRAMES = 16
 
 @dataclass(frozen=True)
 class CaptionerConfig:
-    """``depth`` blocks look, ``writer_depth`` blocks write; all are ``width`` wide. A token is ``patch`` ** 2 latents.
+    """``near_depth`` blocks look near, ``depth`` far, ``writer_depth`` write; all are ``width`` wide.
+
+    A token is ``patch`` ** 2 latents.
 
     num_looks: of each latent the colours and the shapes that can be seen there, nothing included.
     """
@@ -36,7 +40,8 @@ class CaptionerConfig:
     patch: int = 2
     text_width: int = 384
     width: int = 192
-    depth: int = 6
+    near_depth: int = 3
+    depth: int = 4
     writer_depth: int = 3
     num_heads: int = 4
     mlp_ratio: float = 3.0
@@ -58,6 +63,23 @@ class Memory(NamedTuple):
         """Each row so many times in a row, for several texts of one clip."""
         blocks = (KeysValues(*(part.repeat_interleave(times, 0) for part in block)) for block in self.blocks)
         return Memory(tuple(blocks), self.bias.repeat_interleave(times, 0))
+
+
+class NearBlock(nn.Module):
+    """Each latent among its eight neighbours in one frame; the identity at first."""
+
+    def __init__(self, config: CaptionerConfig) -> None:
+        super().__init__()
+        self.norm = nn.GroupNorm(config.num_heads, config.width)
+        self.around, self.mix = (
+            nn.Conv2d(config.width, config.width, 3, padding=1),
+            nn.Conv2d(config.width, config.width, 1),
+        )
+        nn.init.zeros_(self.mix.weight)
+
+    def forward(self, x: Float[Tensor, "n d h w"]) -> Float[Tensor, "n d h w"]:
+        mixed: Tensor = x + self.mix(F.gelu(self.around(self.norm(x))))
+        return mixed
 
 
 class LookBlock(nn.Module):
@@ -103,7 +125,11 @@ class Captioner(nn.Module):
         super().__init__()
         self.config = config
         width = config.width
-        self.latents_in = nn.Linear(config.latent_channels * config.patch**2, width)
+        self.latents_in = nn.Conv2d(config.latent_channels, width, 3, padding=1)
+        blocks, norm = (NearBlock(config) for _ in range(config.near_depth)), nn.GroupNorm(config.num_heads, width)
+        self.near = nn.Sequential(*blocks, norm)
+        self.looks = nn.Linear(width, sum(config.num_looks))
+        self.patches_in = nn.Linear(width * config.patch**2, width)
         self.picture_in = nn.Linear(NUM_PICTURE_FEATURES, width, bias=False)
         self.times = nn.Embedding(MAX_FRAMES, width)
         self.blocks = nn.ModuleList(LookBlock(config) for _ in range(config.depth))
@@ -113,35 +139,37 @@ class Captioner(nn.Module):
         self.words = nn.Embedding(num_words, width)
         self.writer = nn.ModuleList(WriteBlock(config) for _ in range(config.writer_depth))
         self.next_word = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, num_words))
-        self.looks = nn.Linear(width, config.patch**2 * sum(config.num_looks))
 
     def watch(self, latents: Float[Tensor, "b c t h w"]) -> Memory:
         """What there is to say of a clip."""
-        return self.remember(self.look(latents).flatten(1, 3))
+        return self.look(self.look_near(latents))
 
-    def look(self, latents: Float[Tensor, "b c t h w"]) -> Float[Tensor, "b t rows columns d"]:
-        """A token for each patch of a clip."""
+    def look_near(self, latents: Float[Tensor, "b c t h w"]) -> Float[Tensor, "b d t h w"]:
+        """Each latent among its neighbours."""
+        frames: Tensor = self.near(self.latents_in(rearrange(latents, "b c t h w -> (b t) c h w")))
+        return rearrange(frames, "(b t) d h w -> b d t h w", b=len(latents))
+
+    def name_looks(self, near: Float[Tensor, "b d t h w"]) -> tuple[Tensor, Tensor]:
+        """Logits [b t h w n] of the colour and of the shape that is seen at each latent: what teaches it to look."""
+        colors, shapes = self.looks(near.movedim(1, -1)).split(self.config.num_looks, dim=-1)
+        return colors, shapes
+
+    def look(self, near: Float[Tensor, "b d t h w"]) -> Memory:
+        """All of a clip together, a token for each patch."""
         patch = self.config.patch
-        patches = rearrange(pad_to_patches(latents, patch), "b c t (h p) (w q) -> b t h w (p q c)", p=patch, q=patch)
-        times, rows, columns = (torch.arange(length, device=latents.device) for length in patches.shape[1:4])
+        patches = rearrange(pad_to_patches(near, patch), "b d t (h p) (w q) -> b t h w (p q d)", p=patch, q=patch)
+        times, rows, columns = (torch.arange(length, device=near.device) for length in patches.shape[1:4])
         places = self.picture_in(picture_features(times, len(rows), len(columns)))
         places = places + self.times(times.clamp(max=MAX_FRAMES - 1))[:, None]
-        x: Tensor = (self.latents_in(patches.flatten(2, 3)) + places).float().flatten(1, 2)
+        x: Tensor = (self.patches_in(patches.flatten(2, 3)) + places).float().flatten(1, 2)
         turns = rotary(times, rows, columns, self._head_width)
         for block in self.blocks:
             x = block(x, turns)
-        return x.view(*patches.shape[:4], -1)
-
-    def name_looks(self, tokens: Float[Tensor, "b t rows columns d"], height: int, width: int) -> tuple[Tensor, Tensor]:
-        """Logits [b t h w n] of the colour and of the shape that is seen at each latent: what teaches it to look."""
-        patch = self.config.patch
-        looks = rearrange(self.looks(tokens), "b t h w (p q n) -> b t (h p) (w q) n", p=patch, q=patch)
-        colors, shapes = looks[:, :, :height, :width].split(self.config.num_looks, dim=-1)
-        return colors, shapes
+        return self._remember(x)
 
     def read(self, states: Float[Tensor, "b l text_width"], mask: Bool[Tensor, "b l"]) -> Memory:
         """Reads a prompt by its token states; ``mask`` is true where a token is real."""
-        return self.remember(self.text_in(states), mask)
+        return self._remember(self.text_in(states), mask)
 
     def forward(self, words: Int[Tensor, "b k"], memory: Memory) -> Float[Tensor, "b k num_words"]:
         """For each word the logits of the next one."""
@@ -171,7 +199,7 @@ class Captioner(nn.Module):
     def _head_width(self) -> int:
         return self.config.width // self.config.num_heads
 
-    def remember(self, tokens: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"] | None = None) -> Memory:
+    def _remember(self, tokens: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"] | None = None) -> Memory:
         """Tokens as the writer sees them; ``mask`` is true where a token is real."""
         tokens = self.memory_norm(tokens)
         bias = torch.zeros(tokens.shape[:2], device=tokens.device)

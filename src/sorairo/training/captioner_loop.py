@@ -122,9 +122,9 @@ class CaptionerTrainer:
         noise = torch.randn(batch.latents.shape, generator=generator) * self.recipe.latent_noise
         states = self.encoder(batch.prompts)
         with autocast(self.device, self.recipe.bfloat16):
-            tokens = self.model.look((batch.latents + noise).to(self.device))
-            looks = look_loss(self.model.name_looks(tokens, *batch.looks.shape[-2:]), batch.looks.to(self.device))
-            watched = self.model.remember(tokens.flatten(1, 3)).repeated(2)
+            near = self.model.look_near((batch.latents + noise).to(self.device))
+            looks = look_loss(self.model.name_looks(near), batch.looks.to(self.device))
+            watched = self.model.look(near).repeated(2)
             about = next_word_loss(self.model(batch.words[:, :-1].to(self.device), watched), batch.words)
             read = self.model.read(*states)
             told = next_word_loss(self.model(batch.expanded[:, :-1].to(self.device), read), batch.expanded)
