@@ -71,10 +71,8 @@ class NearBlock(nn.Module):
     def __init__(self, config: CaptionerConfig) -> None:
         super().__init__()
         self.norm = nn.GroupNorm(config.num_heads, config.width)
-        self.around, self.mix = (
-            nn.Conv2d(config.width, config.width, 3, padding=1),
-            nn.Conv2d(config.width, config.width, 1),
-        )
+        self.around = nn.Conv2d(config.width, config.width, 3, padding=1)
+        self.mix = nn.Conv2d(config.width, config.width, 1)
         nn.init.zeros_(self.mix.weight)
 
     def forward(self, x: Float[Tensor, "n d h w"]) -> Float[Tensor, "n d h w"]:
