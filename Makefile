@@ -36,7 +36,7 @@ test: setup  ## all tests
 		|| (apt-get update && apt-get install --yes --no-install-recommends postgresql) >/dev/null 2>&1 || true
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || [ "$$(id -u)" != 0 ] \
 		|| (apt-get update && apt-get install --yes --no-install-recommends chromium) >/dev/null 2>&1 || true
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(WORKERS) --dist loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
 
 check: setup  ## style, types, imports, dependencies
 	$(BIN)/ruff check

@@ -48,12 +48,6 @@ def pytest_configure(config: pytest.Config) -> None:
         compile_renderer()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        room = item.path.relative_to(ROOT / "tests").parts[0]
-        item.add_marker(pytest.mark.xdist_group("world" if room == "world" else str(item.path)))
-
-
 def compile_renderer() -> None:
     """Fills the compiler's cache, which lies beside the code."""
     from sorairo.world import make_clip, render

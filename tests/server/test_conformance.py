@@ -155,6 +155,7 @@ def test_characters(client: OpenAI, clip: Path) -> None:
 
 
 def test_paging_meets_every_video_once(client: OpenAI, video: Video) -> None:
+    assert [done(client, client.videos.remix(video.id, prompt="a cone", extra_body=FAST)).status for _ in "ab"]
     first = client.videos.list(limit=2)
     assert first.has_more
     forward, backward = (
