@@ -33,7 +33,8 @@ def ask(sessions: Sessions, account: str, tier: Tier = TIER) -> str:
 def line(sessions: Sessions) -> list[str]:
     """The prompts, which are the accounts' names."""
     with sessions() as session:
-        return [row.prompt for row in session.scalars(next_in_line())]
+        prompts = {row.id: row.prompt for row in session.query(VideoRow)}
+        return [prompts[video_id] for video_id in session.scalars(next_in_line())]
 
 
 def begin(sessions: Sessions, video_id: str) -> None:

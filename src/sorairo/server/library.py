@@ -142,27 +142,26 @@ def unused_inputs(session: Session, row: VideoRow) -> list[str]:
     return [one for one in row.sources.split() if one.startswith(f"{INPUT}_") and f" {one} " not in still]
 
 
-def next_in_line() -> Select[VideoRow]:
-    """Waiting videos in the order in which they will be made.
+def next_in_line() -> Select[str]:
+    """The ids of waiting videos in the order in which they will be made.
 
     Higher tiers first; within a tier accounts take turns: the first of each before the second of any, counting what
-    is being made already. Accounts at their limit wait.
+    is being made already. Accounts at their limit wait. One pass and no join: PostgreSQL knows nothing yet of a table
+    that has just filled, and would join it row by row.
     """
-    running = select(VideoRow.account_id, func.count().label("count")).where(VideoRow.status == "in_progress", _LIVE)
-    busy = running.group_by(VideoRow.account_id).subquery()
-    number = func.row_number().over(partition_by=VideoRow.account_id, order_by=VideoRow.position)
-    own = select(VideoRow.id, number.label("number")).where(VideoRow.status == "queued", _LIVE).subquery()
-    turn = own.c.number + func.coalesce(busy.c.count, 0)
-    query = select(VideoRow).join(own, own.c.id == VideoRow.id)
-    query = query.outerjoin(busy, busy.c.account_id == VideoRow.account_id).where(turn <= VideoRow.concurrent)
-    return query.order_by(VideoRow.priority.desc(), turn, VideoRow.position)
+    waits = VideoRow.status == "queued"
+    turn = func.row_number().over(partition_by=VideoRow.account_id, order_by=(waits, VideoRow.position))
+    columns = (VideoRow.id, VideoRow.position, VideoRow.priority, VideoRow.concurrent, waits.label("waits"))
+    line = select(*columns, turn.label("turn")).where(waits | (VideoRow.status == "in_progress"), _LIVE).subquery().c
+    next_ones = select(line.id).where(line.waits, line.turn <= line.concurrent)
+    return next_ones.order_by(line.priority.desc(), line.turn, line.position)
 
 
 def queue_position(session: Session, row: VideoRow) -> int | None:
     """How many are made before it, plus one; for those whose account is at its limit all that came earlier count."""
     if row.status != "queued":
         return None
-    line = list(session.scalars(next_in_line().with_only_columns(VideoRow.id)))
+    line = list(session.scalars(next_in_line()))
     if row.id in line:
         return line.index(row.id) + 1
     same, earlier = VideoRow.priority == row.priority, VideoRow.position < row.position

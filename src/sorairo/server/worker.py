@@ -167,7 +167,7 @@ class Worker:
                 return None
         with self.database.writing.begin() as session:
             serialise(session, "line")
-            row = session.scalar(next_in_line().limit(1))
+            row = session.scalar(select(VideoRow).where(VideoRow.id == next_in_line().limit(1).scalar_subquery()))
             if row is None:
                 return None
             row.status, row.executor = "in_progress", self.executor
