@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from sorairo.config import DiTConfig, VideoVAEConfig
 from sorairo.data.latent_dataset import Batch
 from sorairo.models.dit import DiT, Text
-from sorairo.models.precision import autocast
+from sorairo.models.precision import autocast, with_half_weights
 from sorairo.models.video_vae import VideoVAE
 from sorairo.training.dit_loop import num_operations
 from sorairo.training.journal import matmul_ceiling
@@ -43,7 +43,10 @@ def ours(batch: int) -> Run:
     text = Text(torch.randn(batch, WORDS, CONFIG.text_width), torch.ones(batch, 1, WORDS, dtype=torch.bool))
     if batch > 2:  # trains
         return lambda: dit(latents, noise_map, text)
-    memory = dit.text_memory(*text)  # samples: a text is read once for all steps
+    if HALF:
+        dit = with_half_weights(dit, CPU)
+    with torch.inference_mode(), autocast(CPU, HALF):
+        memory = dit.text_memory(*text)  # samples: a text is read once for all steps
     return lambda: dit(latents, noise_map, memory)
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from sorairo.media import read_video
+from sorairo.models.precision import autocast
 from sorairo.pipelines import GenerationError, ModelBundle, Progress, VideoRequest, generate, load_bundle
 from sorairo.pipelines.generation import LATENTS_PER_CHUNK, Generation, decoded_frames
 from sorairo.pipelines.progress import STAGES, StageClock, silent
@@ -89,7 +90,7 @@ def test_the_batch_does_not_matter(bundle: ModelBundle) -> None:
     requests = [replace(REQUEST, seed=seed, prompt=prompt) for seed, prompt in ((1, "a"), (2, "a blue cube falls"))]
     batch = sampled(bundle, *requests)
     for index, request in enumerate(requests):
-        torch.testing.assert_close(batch[index : index + 1], sampled(bundle, request), atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(batch[index : index + 1], sampled(bundle, request), atol=2e-3, rtol=1e-2)
 
 
 def test_prompt_negative_prompt_and_guidance_all_matter(bundle: ModelBundle) -> None:
@@ -100,9 +101,10 @@ def test_prompt_negative_prompt_and_guidance_all_matter(bundle: ModelBundle) -> 
 
 def test_guidance_of_one_is_the_prompt_alone(bundle: ModelBundle) -> None:
     noise, level = torch.randn(1, 4, 5, 2, 4), torch.full((1, 5, 2, 4), 0.5)
-    alone = guided_velocity([REQUEST], bundle, WHOLE, 1)
-    almost = guided_velocity([REQUEST], bundle, WHOLE, 1 + 1e-6)
-    torch.testing.assert_close(alone(noise, level), almost(noise, level), atol=1e-4, rtol=1e-4)
+    with autocast(bundle.device):
+        alone = guided_velocity([REQUEST], bundle, WHOLE, 1)
+        almost = guided_velocity([REQUEST], bundle, WHOLE, 1 + 1e-6)
+        torch.testing.assert_close(alone(noise, level), almost(noise, level), atol=2e-3, rtol=1e-2)
 
 
 def test_a_distilled_model_jumps_from_border_to_border(bundle: ModelBundle) -> None:

@@ -18,6 +18,7 @@ from sorairo.checkpoint import file_sha256, load_into
 from sorairo.config import ModelConfig
 from sorairo.media import new_file
 from sorairo.models.dit import DiT
+from sorairo.models.precision import with_half_weights
 from sorairo.models.text_encoder import TextEncoder
 from sorairo.models.video_vae import VideoVAE
 from sorairo.pipelines.cards import (
@@ -49,7 +50,8 @@ NUM_STUDY_CAPTIONS = 40
 class ModelBundle:
     """A model ready to run: every part on ``device`` and in evaluation mode.
 
-    weights_sha256: of the list of the weight files' names and SHA-256 sums, as `sha256sum` prints it.
+    dit: to be run under `models.precision.autocast`. weights_sha256: of the list of the weight files' names and SHA-256
+    sums, as `sha256sum` prints it.
     """
 
     name: str
@@ -81,7 +83,7 @@ def load_bundle(name_or_path: str, device: torch.device | None = None) -> ModelB
         config=config,
         card=card,
         video_vae=_read(VideoVAE, config.video_vae, folder / VAE_FILE).to(device),
-        dit=_read(DiT, config.dit, folder / DIT_FILE).to(device),
+        dit=with_half_weights(_read(DiT, config.dit, folder / DIT_FILE), device),
         text_encoder=TextEncoder().to(device),
         weights_sha256=weights_sha256(folder),
         preview=_preview(card),

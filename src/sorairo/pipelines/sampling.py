@@ -18,6 +18,7 @@ from sorairo.diffusion.guidance import Velocity, classifier_free, several_known
 from sorairo.diffusion.samplers import SAMPLERS, Step, initial_noise
 from sorairo.diffusion.schedules import phase_levels, sampling_levels, timestep_shift
 from sorairo.diffusion.windows import plan_windows
+from sorairo.models.precision import autocast
 from sorairo.pipelines.bundle import ModelBundle
 from sorairo.pipelines.progress import Advance, StageClock
 from sorairo.pipelines.request import VideoRequest
@@ -42,7 +43,7 @@ def sample(
 ) -> Tensor:
     """Latents [b c t h w] of requests that differ only in their prompts and seeds. Scenes do not cut here.
 
-    Each starts from the same noise whatever the batch; its result then agrees to the last bits of the arithmetic.
+    Each starts from the same noise whatever the batch; its result then agrees to the rounding of the products.
     Longer clips than the model was trained on are made in windows, each knowing the end of the one before; those that
     are finished are kept in the file ``unfinished``, and an earlier attempt's are not sampled again.
     """
@@ -100,12 +101,13 @@ def _follow(
     noisy, start_map, noise = (tensor.to(bundle.device) for tensor in (noisy, start_map, noise))
     scale = 1.0 if plan.distilled else plan.guidance_scale
     other = noise if bool(several_known(start_map).any()) else None
-    velocity = guided_velocity(requests, bundle, window, scale, other)
     if plan.distilled:  # from one border of its phases to the next
         sampler, levels = "euler", phase_levels(plan.num_steps, float(start_map.max()))
     else:
         sampler, levels = SAMPLER, sampling_levels(plan.num_steps, timestep_shift(shape))
-    result: Tensor = SAMPLERS[sampler](velocity, noisy, start_map, levels, on_step).cpu()
+    with autocast(bundle.device):
+        velocity = guided_velocity(requests, bundle, window, scale, other)
+        result: Tensor = SAMPLERS[sampler](velocity, noisy, start_map, levels, on_step).cpu()
     return result
 
 
