@@ -19,6 +19,7 @@ from sorairo.checkpoint import load_into, save_tensors
 from sorairo.config import DiTConfig
 from sorairo.data.latent_dataset import Batch, LatentDataset
 from sorairo.diffusion.flow import Latents, NoiseMap, flow_loss, interpolate, squared_error, velocity_target
+from sorairo.diffusion.schedules import timestep_shift
 from sorairo.diffusion.training_maps import draw_training_map
 from sorairo.models.dit import DiT, Text, with_patch
 from sorairo.models.precision import autocast, fast_bfloat16
@@ -116,7 +117,9 @@ class DiTTrainer:
 
     def draw_map(self, generator: torch.Generator, number: int, shape: LatentShape) -> NoiseMap:
         """Noise maps of ``number`` clips."""
-        return draw_training_map(generator, number, shape, self.recipe.model.dit.patch)
+        recipe = self.recipe.dit
+        shift = recipe.level_shift * timestep_shift(shape)
+        return draw_training_map(generator, number, shape, self.recipe.model.dit.patch, recipe.maps, shift)
 
     def target(self, clean: Latents, noise: Latents, noise_map: NoiseMap, part: Batch) -> Latents:
         """The velocity to learn."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from sorairo.config import ModelConfig, load_toml
 from sorairo.data.latent_dataset import DrawConfig
 from sorairo.data.world_frames import WorldDataConfig
+from sorairo.diffusion.training_maps import MapMixture
 from sorairo.shapes import VideoShape
 
 
@@ -58,12 +59,17 @@ class VAETraining:
 class DiTTraining:
     """``object_weight``: how much more than empty ground a place counts that an object fills.
 
+    ``maps``: which noise maps are drawn how often. ``level_shift``: how many times further than the levels of sampling
+    theirs are shifted towards noise: what moves, where and how often is settled in the first steps of sampling, above
+    a level of 0.95, which few draws reach without it.
     ``teacher_steps``: in how many steps the teacher of a distilled model goes through a phase.
     ``compile``: let torch.compile fuse the blocks; worth its minute of waiting unless a training is short.
     """
 
     schedule: Schedule = field(default_factory=lambda: Schedule(steps=20000, decay_steps=4000))
     draw: DrawConfig = field(default_factory=DrawConfig)
+    maps: MapMixture = field(default_factory=MapMixture)
+    level_shift: float = 1.0
     object_weight: float = 4.0
     teacher_steps: int = 4
     compile: bool = False
