@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import UnionType
@@ -70,6 +70,12 @@ def nearest_name(name: str, known: list[str]) -> str:
     """The known name most like ``name``, for an error message."""
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
     return close[0] if close else "none"
+
+
+def check_name(what: str, name: str, known: Collection[str]) -> None:
+    """Raises ValueError with the nearest of the known names, where ``name`` is none of them."""
+    if name not in known:
+        raise ValueError(f"{what} is {name!r}; the nearest is {nearest_name(name, [*known])!r}")
 
 
 def load(cls: type[ConfigT], data: Mapping[str, Any], where: str = "config") -> ConfigT:

@@ -130,8 +130,7 @@ def caller_with(scope: str) -> Callable[..., Caller]:
         key = given.credentials if given else request.cookies.get(COOKIE) if by_the_studio(request) else None
         if key is None:
             raise ApiError(401, "The Authorization header has no API key.", None, "missing_api_key", challenge)
-        with service.database.reading() as session:
-            caller = authenticate(session, service.pepper, key)
+        caller = service.database.read(authenticate, service.pepper, key)
         if caller is None:
             raise ApiError(401, "The API key is not valid.", None, "invalid_api_key", challenge)
         if caller.idle:

@@ -6,17 +6,20 @@ address alone.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, Select, create_engine, event, make_url, text
 from sqlalchemy.orm import Session, sessionmaker
 
 Sessions = sessionmaker[Session]
+Told = ParamSpec("Told")
+Answer = TypeVar("Answer")
 
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON")
 
@@ -44,6 +47,17 @@ class Database:
     def of(cls, engine: Engine) -> Database:
         reader = engine.execution_options(reading=True)
         return cls(sessionmaker(engine, expire_on_commit=False), sessionmaker(reader, expire_on_commit=False))
+
+    def read(
+        self, question: Callable[Concatenate[Session, Told], Answer], *args: Told.args, **named: Told.kwargs
+    ) -> Answer:
+        """What a function of a session answers in one that only reads."""
+        with self.reading() as session:
+            return question(session, *args, **named)
+
+    def scalar(self, query: Select[Answer]) -> Answer | None:
+        """The first thing that a query finds, if any."""
+        return self.read(Session.scalar, query)
 
 
 def open_installation(url: str) -> Database:

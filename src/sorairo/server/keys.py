@@ -19,7 +19,7 @@ from pathlib import Path
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from sorairo.config import nearest_name
+from sorairo.config import check_name
 from sorairo.server import audit
 from sorairo.server.tables import Account, ApiKey, new_id, now
 
@@ -69,9 +69,7 @@ def open_account(session: Session, name: str, tier: str = "", actor: str = OPERA
 
 def change_tier(session: Session, name: str, tier: str) -> None:
     """Raises ValueError for an account that is not there."""
-    known = list(session.scalars(select(Account.name)))
-    if name not in known:
-        raise ValueError(f"account is {name!r}; the nearest is {nearest_name(name, known)!r}")
+    check_name("account", name, session.scalars(select(Account.name)).all())
     open_account(session, name, tier)
 
 
@@ -80,8 +78,8 @@ def create_key(
     actor: str = OPERATOR,
 ) -> str:  # fmt: skip
     """A new key's text, which is never seen again. Raises ValueError for an unknown scope."""
-    for scope in set(scopes) - set(SCOPES):
-        raise ValueError(f"scope is {scope!r}; the nearest is {nearest_name(scope, list(SCOPES))!r}")
+    for scope in scopes:
+        check_name("scope", scope, SCOPES)
     secret = secrets.token_urlsafe(32)
     key = ApiKey(id=secrets.token_hex(8), account_id=account.id, name=name, digest=_digest(pepper, secret))
     key.scopes = " ".join(scope for scope in SCOPES if scope in scopes)
@@ -119,10 +117,8 @@ def mark_used(session: Session, caller: Caller) -> None:
 
 def revoke_key(session: Session, key_id: str, actor: str = OPERATOR) -> None:
     """From the next request on, in every process. Raises ValueError for an unknown key."""
-    key = session.get(ApiKey, key_id)
-    if key is None:
-        known = list(session.scalars(select(ApiKey.id)))
-        raise ValueError(f"key is {key_id!r}; the nearest is {nearest_name(key_id, known)!r}")
+    check_name("key", key_id, session.scalars(select(ApiKey.id)).all())
+    key = session.get_one(ApiKey, key_id)
     if key.revoked_at is None:
         key.revoked_at = now()
         audit.record(session, actor, "key.revoked", key.id)

@@ -28,8 +28,7 @@ def _file(service: Opened, caller: Reader, kind: str, video_id: str, **said: str
 @router.post("/videos/{video_id}/reports", openapi_extra=body(("reason",), "message"))
 def report_video(video_id: str, service: Opened, caller: Reader, given: Given) -> dict[str, Any]:
     """The report button: tells the operator that a video that the caller can see should not be there."""
-    with service.database.reading() as session:
-        find(session, caller.account_id, video_id, published=service.settings.feeds)
+    service.database.read(find, caller.account_id, video_id, published=service.settings.feeds)
     check_names(given, "reason", "message")
     if (reason := given.get("reason")) not in moderation.REASONS:
         raise ApiError(400, f"reason is one of {', '.join(moderation.REASONS)}.", "reason", "invalid_value")
@@ -43,8 +42,7 @@ def appeal(service: Opened, caller: Reader, given: Given) -> dict[str, Any]:
     message, video_id = text_of(given, "message"), given.get("video_id", "")
     reason = "account"
     if video_id:
-        with service.database.reading() as session:
-            reason = find(session, caller.account_id, str(video_id)).error_code or "publication"
+        reason = service.database.read(find, caller.account_id, str(video_id)).error_code or "publication"
     return _file(service, caller, "appeal", str(video_id), reason=reason, message=message)
 
 

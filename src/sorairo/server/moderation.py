@@ -202,8 +202,7 @@ def hand_over(database: Database, storage: Storage, video_id: str, target: Path,
         if row is None:
             raise ValueError(f"video is {video_id!r}; there is none of that name")
         audit.record(session, actor, "video.handed_over", row.id)
-    with database.reading() as session:
-        known = _incident(session, row)
+    known = database.read(_incident, row)
     with TemporaryDirectory(prefix="sorairo-") as folder, new_file(target) as draft, ZipFile(draft, "w") as zipped:
         clip, known["credentials"] = Path(folder) / VARIANTS["video"][0], None
         with suppress(FileNotFoundError):  # never finished, or purged
@@ -225,14 +224,9 @@ def _incident(session: Session, row: VideoRow) -> dict[str, Any]:
     cases = list(session.scalars(select(CaseRow).where(CaseRow.video_id == row.id).order_by(CaseRow.position)))
     subjects = {row.id, row.account_id, *(case.id for case in cases)}
     lines = session.scalars(select(AuditLine).where(AuditLine.subject.in_(subjects)).order_by(AuditLine.position))
-    return {
-        "video": _all_of(row),
-        "account": _all_of(session.get_one(Account, row.account_id)),
-        "cases": [_all_of(case) for case in cases],
-        "derived": [other.id for other in derived(session, row.id)],
-        "audit": [_all_of(line) for line in lines],
-        "audit_broken_at": audit.first_broken(session),
-    }
+    known: dict[str, Any] = {"video": _all_of(row), "account": _all_of(session.get_one(Account, row.account_id))}
+    known |= {"cases": [*map(_all_of, cases)], "derived": [other.id for other in derived(session, row.id)]}
+    return known | {"audit": [*map(_all_of, lines)], "audit_broken_at": audit.first_broken(session)}
 
 
 def _all_of(row: Table) -> dict[str, Any]:

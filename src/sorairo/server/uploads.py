@@ -64,8 +64,7 @@ def kept_bytes(session: Session, account_id: str) -> int:
 
 def find_file(service: Service, account_id: str, file_id: str, kind: str = "file") -> FileRow:
     """Raises ApiError 404, the same for unknown, another's and one that is taken down."""
-    with service.database.reading() as session:
-        row = session.get(FileRow, file_id)
+    row = service.database.scalar(select(FileRow).where(FileRow.id == file_id))
     if row is None or row.account_id != account_id or row.taken_down or (kind == "character" and not row.name):
         raise not_found(kind, file_id)
     return row
@@ -90,8 +89,7 @@ def file_name(row: FileRow) -> str:
 def credentials(account_id: str, value: Any, field: str) -> dict[str, Any]:
     """What `provenance.verify` says of an upload as it came. Raises ApiError as `store` does."""
     with _decoded(account_id, value, field, "credentials") as (_, told):
-        verdict: dict[str, Any] = json.loads(told)
-        return verdict
+        return dict(json.loads(told))
 
 
 @contextmanager

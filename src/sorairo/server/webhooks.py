@@ -41,13 +41,9 @@ def event(endpoint: WebhookEndpoint, kind: str, video_id: str, at: int) -> dict[
 def send(endpoint: WebhookEndpoint, body: dict[str, Any], *, private: bool = False) -> int:
     """Posts one event and returns the status code. Raises OSError or ValueError where nobody answers."""
     text, sent_at = json.dumps(body), int(time.time())
-    headers = {
-        "content-type": "application/json",
-        "user-agent": "sorairo-webhooks",
-        "webhook-id": body["id"],
-        "webhook-timestamp": str(sent_at),
-        "webhook-signature": signature(endpoint.secret, body["id"], sent_at, text),
-    }
+    headers = {"content-type": "application/json", "user-agent": "sorairo-webhooks", "webhook-id": body["id"]}
+    headers["webhook-timestamp"] = str(sent_at)
+    headers["webhook-signature"] = signature(endpoint.secret, body["id"], sent_at, text)
     address = urlsplit(endpoint.url)
     kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
     connection = kind(address.hostname or "", address.port, timeout=_TIMEOUT_SECONDS)

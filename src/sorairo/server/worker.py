@@ -147,8 +147,7 @@ class Worker:
 
     def _send(self, endpoint_id: str, kind: str, video_id: str, at: int) -> bool:
         """Whether no more is to be sent: it arrived, or the address is not there any more."""
-        with self.database.reading() as session:
-            endpoint = session.scalar(select(WebhookEndpoint).where(WebhookEndpoint.id == endpoint_id))
+        endpoint = self.database.scalar(select(WebhookEndpoint).where(WebhookEndpoint.id == endpoint_id))
         if endpoint is None:
             return True
         try:
@@ -161,10 +160,9 @@ class Worker:
     def _claim(self) -> str | None:
         """The next video in the line, now this worker's, unless it has one: DBOS may be about to bring one back."""
         mine = select(VideoRow.id).where(VideoRow.executor == self.executor, VideoRow.status == "in_progress")
-        with self.database.reading() as session:
-            busy = session.scalar(mine.where(VideoRow.deleted_at.is_(None)).limit(1))
-            if busy or session.scalar(next_in_line().limit(1)) is None:
-                return None
+        busy = self.database.scalar(mine.where(VideoRow.deleted_at.is_(None)).limit(1))
+        if busy or self.database.scalar(next_in_line().limit(1)) is None:
+            return None
         with self.database.writing.begin() as session:
             serialise(session, "line")
             row = session.scalar(select(VideoRow).where(VideoRow.id == next_in_line().limit(1).scalar_subquery()))

@@ -6,8 +6,6 @@ from alembic import op
 revision = "0003"
 down_revision = "0002"
 
-_VIDEOS = ("publication", "publication_reason", "published_at", "featured")
-
 
 def upgrade() -> None:
     op.add_column("accounts", sa.Column("paced_until", sa.Double, nullable=False, server_default="0"))
@@ -20,6 +18,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_index("videos_by_publication", "videos")
-    for name in _VIDEOS:
+    for name in ("publication", "publication_reason", "published_at", "featured"):
         op.drop_column("videos", name)
     op.drop_column("accounts", "paced_until")

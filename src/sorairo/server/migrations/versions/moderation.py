@@ -12,13 +12,12 @@ _WHOLE = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 def upgrade() -> None:
     op.add_column("accounts", sa.Column("suspended_until", _WHOLE, nullable=False, server_default="0"))
     op.add_column("accounts", sa.Column("suspended_for", sa.String, nullable=False, server_default=""))
-    texts = [sa.Column(name, sa.String(255), nullable=False) for name in ("kind", "video_id", "reason")]
     op.create_table(
         "cases",
         sa.Column("position", _WHOLE, primary_key=True, autoincrement=True),
         sa.Column("id", sa.String(255), nullable=False, unique=True),
         sa.Column("account_id", sa.String(255), sa.ForeignKey("accounts.id"), nullable=False),
-        *texts,
+        *(sa.Column(name, sa.String(255), nullable=False) for name in ("kind", "video_id", "reason")),
         sa.Column("message", sa.String, nullable=False),
         sa.Column("created_at", _WHOLE, nullable=False),
         sa.Column("outcome", sa.String(255), nullable=False),
