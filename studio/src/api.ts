@@ -33,6 +33,8 @@ export interface Video extends Clip {
   favourite: boolean;
   publication: "private" | "pending" | "judging" | "published" | "refused";
   publication_reason: string;
+  expanded_prompt: string | null;
+  expansion_note: string;
   preview?: string | null;
 }
 

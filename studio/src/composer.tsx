@@ -53,6 +53,7 @@ export function Composer(
   const [partly, setPartly] = useState(false); // only a part of the picture moves
   const [cast, setCast] = useState<Character[]>([]);
   const [casting, setCasting] = useState(false);
+  const [full, setFull] = useState(false); // the prompt is told in full
   const { busy, problem, run } = useTask();
   const box = useRef<HTMLTextAreaElement>(null);
   const taking = useTask();
@@ -94,6 +95,7 @@ export function Composer(
     if (draft && document.activeElement === document.body) area.focus();
   }, [draft]);
 
+  const byWords = !picture && cast.every((one) => one.description); // else a picture says more than words would
   const submit = () =>
     run(async () => {
       const prompt = (account.styles[style] ?? "{prompt}").replace("{prompt}", draft.trim());
@@ -105,6 +107,7 @@ export function Composer(
           await make(partly ? "cinemagraphs" : "", {
             ...fields,
             ...first,
+            ...(full && byWords ? { expand: true } : {}),
             ...castField(cast),
             ...mask,
             ...fineFields(fine, number),
@@ -115,6 +118,7 @@ export function Composer(
       setCasting(false);
       setDraft("");
       setStyle("");
+      setFull(false);
       show(null);
     }).then(refresh);
   const ready = partly ? draft.trim() && isMarked(part) : draft.trim() || picture;
@@ -191,6 +195,15 @@ export function Composer(
             Only a part moves
           </button>
         )}
+        <label className="check" title="Adds a place, a light and the camera, where you name none">
+          <input
+            type="checkbox"
+            checked={full && byWords}
+            disabled={!byWords}
+            onChange={(event) => setFull(event.target.checked)}
+          />
+          Tell it in full
+        </label>
         <CastButton cast={cast} open={casting} toggle={() => setCasting(!casting)} />
         <button type="button" className="quiet" aria-expanded={open} onClick={() => setOpen(!open)}>
           <Icon name="more" /> More

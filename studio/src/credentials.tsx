@@ -32,6 +32,7 @@ export function CredentialsCard({ video }: { video: Clip }) {
     ["Weights", facts.weights_sha256?.slice(0, 12)],
     ["Software", facts.software],
     ["Prompt", request.prompt],
+    ["As it was written", request.user_prompt],
     ["Seed", request.seed],
     ["Steps", request.num_inference_steps],
     ["Guidance", request.guidance_scale],

@@ -88,6 +88,10 @@ function About({ video, put, account, refresh }: Known & { video: Video; put: (v
         onKeyDown={(event) => event.key === "Enter" && event.currentTarget.blur()}
       />
       <p className="prompt">{video.prompt}</p>
+      {video.expanded_prompt && <p className="small">Told in full: {video.expanded_prompt}</p>}
+      {!video.expanded_prompt && video.expansion_note && (
+        <p className="small">Not told in full: {video.expansion_note}.</p>
+      )}
       <p className="muted small">
         {[video.size.replace("x", " × "), `${video.seconds} s`, video.tool, video.model, inWords(video.credits)].join(
           " · ",

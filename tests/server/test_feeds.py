@@ -109,6 +109,27 @@ def test_what_is_published_is_seen_and_used_by_others_until_it_is_taken_back(
     error_of(bob.get(f"/v1/videos/{video_id}/content"), 404)
 
 
+def test_what_was_told_in_full_is_shown_as_it_was_written(
+    enter: Enter, service: Service, jobs: Jobs, mp4: bytes
+) -> None:  # fmt: skip
+    alice = enter("alice")
+    video_id = made(alice, service, mp4, expand=True)
+    asked = VideoRequest.from_json(row_of(service, video_id).request)
+    with service.database.writing.begin() as session:
+        told = replace(asked, prompt="There is a red ball. It is night.").to_json()
+        session.execute(update(VideoRow).values(request=told, expansion_note="told in full"))
+    assert alice.get(f"/v1/videos/{video_id}").json()["expanded_prompt"] == "There is a red ball. It is night."
+    show(alice, video_id)
+    assert judged(jobs, service).publication == "published"
+    (shown,) = enter("bob").get("/v1/feeds/recent").json()["data"]
+    assert shown["prompt"] == "a red ball"
+    assert not {"expanded_prompt", "expansion_note"} & set(shown)
+    (other,) = alice.post(f"/v1/videos/{video_id}/variations", json={"num_variations": 1}).json()["data"]
+    assert (other["prompt"], other["expanded_prompt"]) == ("a red ball", "There is a red ball. It is night.")
+    alice.delete(f"/v1/videos/{video_id}")
+    assert (row_of(service, video_id).expanded_prompt, row_of(service, video_id).expansion_note) == (None, "")
+
+
 def test_featured_is_what_the_operator_chose(enter: Enter, service: Service, jobs: Jobs, mp4: bytes) -> None:
     alice, bob = enter("alice"), enter("bob", scopes=SCOPES[:-1])
     mine = [made(alice, service, mp4) for _ in range(3)]

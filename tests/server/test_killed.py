@@ -22,7 +22,7 @@ from sorairo.server.webhooks import new_secret
 from sorairo.server.worker import claim_name
 
 pytestmark = both
-STEPS = ["policy", "sampling", "decoding", "signing", "publishing"]
+STEPS = ["policy", "expansion", "sampling", "decoding", "signing", "publishing"]
 
 
 @pytest.fixture
@@ -32,9 +32,11 @@ def caller(service: Service) -> Caller:
 
 
 def ask(service: Service, caller: Caller) -> str:
+    """A clip of a prompt that is to be told in full."""
     request = VideoRequest(
-        "a red ball", width=64, height=32, seconds=1.0, num_inference_steps=4, model=service.settings.models[0]
-    )
+        "a red ball", width=64, height=32, seconds=1.0, num_inference_steps=4, model=service.settings.models[0],
+        user_prompt="a red ball",
+    )  # fmt: skip
     with service.database.writing.begin() as session:
         return submit(session, caller, Tiers().pro, Order("create", request, "tiny")).id
 
@@ -48,7 +50,7 @@ def listen(service: Service, caller: Caller, url: str) -> None:
 
 
 def test_a_worker_killed_in_each_step(service: Service, caller: Caller, mother: Mother, receiver: str) -> None:
-    """One video, five deaths, and one life to the end: each step is entered again, and none before it."""
+    """One video, six deaths, and one life to the end: each step is entered again, and none before it."""
     listen(service, caller, receiver)
     (service.settings.work_folder / "video_left").mkdir(parents=True)  # by a worker that nobody remembers
     video_id = ask(service, caller)
@@ -60,7 +62,8 @@ def test_a_worker_killed_in_each_step(service: Service, caller: Caller, mother: 
     written = published.stat().st_mtime_ns
     after = ask(service, caller)
     worker = mother.bear(service.settings)
-    assert wait_for(service, after).status == "completed"
+    assert (other := wait_for(service, after)).status == "completed"
+    assert row.expanded_prompt == other.expanded_prompt != row.prompt == "a red ball"
     ends = time.monotonic() + 60
     while len(Receiver.got) < 2 and time.monotonic() < ends:
         time.sleep(0.1)
@@ -94,7 +97,7 @@ def test_another_worker_takes_over_what_a_dead_one_left(
     assert mother.bury() == 0
     for lock in locks:
         lock.close()
-    assert mother.notes.read_text().split() == [*STEPS[:2], *STEPS[1:]]
+    assert mother.notes.read_text().split() == [*STEPS[:3], *STEPS[2:]]
     ((body, _),) = Receiver.got
     assert json.loads(body)["data"]["id"] == video_id
 

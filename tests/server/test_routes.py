@@ -54,6 +54,33 @@ def test_nested_fields_come_as_brackets_or_as_json_text(alice: TestClient, servi
 
 
 @pytest.mark.parametrize(
+    ("sent", "wanted"),
+    [
+        ({"json": SMALL | {"expand": True}}, True),
+        ({"json": SMALL | {"expand": False}}, False),
+        ({"json": SMALL | {"expand": None}}, False),
+        ({"data": SMALL | {"expand": "true"}}, True),
+        ({"data": SMALL | {"expand": "false"}}, False),
+        ({"data": SMALL | {"expand": "true"}, "files": {"input_reference": ("a.png", b"")}}, True),
+    ],
+)
+def test_whether_a_prompt_is_told_in_full_comes_in_any_form(
+    alice: TestClient, service: Service, sent: dict[str, Any], wanted: bool
+) -> None:
+    video = alice.post("/v1/videos", **sent).json()
+    assert (video["prompt"], video["expanded_prompt"], video["expansion_note"]) == ("a red ball", None, "")
+    with service.database.reading() as session:
+        request = json.loads(session.scalars(select(VideoRow.request)).one())
+    assert (request["prompt"], request["user_prompt"]) == ("a red ball", "a red ball" if wanted else "")
+
+
+def test_only_a_new_clip_is_told_in_full(alice: TestClient) -> None:
+    for route in ("edits", "cinemagraphs"):
+        error = error_of(alice.post(f"/v1/videos/{route}", json={"prompt": "a", "expand": True}), 400)
+        assert error["code"] == "unknown_parameter"
+
+
+@pytest.mark.parametrize(
     ("sent", "status", "code"),
     [
         ({"content": b"{", "headers": {"content-type": "application/json"}}, 400, "invalid_json"),
@@ -70,6 +97,10 @@ def test_nested_fields_come_as_brackets_or_as_json_text(alice: TestClient, servi
         ({"json": SMALL | {"scenes": {}}}, 400, "invalid_type"),
         ({"json": SMALL | {"keyframes": [1]}}, 400, None),
         ({"json": SMALL | {"wrap": "perhaps"}}, 400, None),
+        ({"json": SMALL | {"expand": "perhaps"}}, 400, "invalid_type"),
+        ({"data": SMALL | {"expand": "1"}}, 400, "invalid_type"),
+        ({"json": SMALL | {"expand": True, "scenes": [{"start": 0.5, "prompt": "a cube"}]}}, 400, "invalid_value"),
+        ({"json": SMALL | {"expand": True, "keyframes": [{"id": "file_1", "time": 0}]}}, 400, "invalid_value"),
         ({"json": SMALL | {"owner": "bob"}}, 400, "unknown_parameter"),
         ({"json": SMALL | {"prompt": "a\0b"}}, 400, "invalid_value"),
         ({"json": SMALL | {"scenes": [{"start": 0.5, "prompt": "a\0b"}]}}, 400, "invalid_value"),

@@ -297,17 +297,33 @@ def test_a_picture_is_dropped_and_the_clip_begins_with_it(page: Page, first: str
     form = page.locator("form.composer")
     small(form)
     form.get_by_label("Variations").select_option("1")
+    expect(form.get_by_role("checkbox", name="Tell it in full")).to_be_disabled()
     form.get_by_label("Style").select_option("night")
     form.get_by_role("textbox", name="Prompt").fill("a green ball rolls")
     sent = send(page, form, "")
-    assert sent["prompt"] == "a green ball rolls, at night"
+    assert (sent["prompt"], "expand" in sent) == ("a green ball rolls, at night", False)
     assert sent["input_reference"]["id"].startswith("file_")
+
+
+def test_a_prompt_is_told_in_full(page: Page, first: str) -> None:
+    page.goto("/#/")
+    form = page.locator("form.composer")
+    small(form)
+    form.get_by_label("Variations").select_option("1")
+    form.get_by_role("textbox", name="Prompt").fill("three blue cubes fall onto the snow")
+    expect(form.get_by_role("checkbox", name="Tell it in full")).not_to_be_checked()
+    form.get_by_role("checkbox", name="Tell it in full").check()
+    assert send(page, form, "")["expand"] is True
+    told = wait_for(page, made[-1], "completed")["expanded_prompt"]
+    page.goto(f"/#/video/{made[-1]}")
+    expect(page.locator(".about")).to_contain_text(f"Told in full: {told}")
+    expect(page.get_by_role("region", name="Content credentials")).to_contain_text("As it was written")
 
 
 def test_what_was_asked_for_was_made(page: Page, first: str) -> None:
     for name in made:
         wait_for(page, name, "completed")
-    assert len(made) == 13
+    assert len(made) == 14
 
 
 def test_a_refused_prompt_is_explained_and_can_be_changed(page: Page, first: str) -> None:

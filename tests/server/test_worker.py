@@ -96,7 +96,7 @@ def test_a_claimed_video_is_made_once(worker: Worker, service: Service, caller: 
     written = file.stat().st_mtime_ns
     make(worker, video_id)
     assert file.stat().st_mtime_ns == written
-    assert [step["function_name"] for step in DBOS.list_workflow_steps(video_id)][:5] == [*worker.jobs.steps]
+    assert [step["function_name"] for step in DBOS.list_workflow_steps(video_id)][:6] == [*worker.jobs.steps]
 
 
 def test_what_was_never_begun_goes_back_into_the_line(worker: Worker, service: Service, caller: Caller) -> None:

@@ -75,12 +75,12 @@ class Expander:
         return sentences(self.vocabulary.decode(self.writer.write(memory, style_number("expanded"))[0]))
 
 
-def load_expander(captioner: str = CAPTIONER) -> Expander:
-    """The built-in writer with its text encoder. Raises ValueError where one of them is missing or broken."""
+def load_expander(captioner: str = CAPTIONER, encoder: TextEncoder | None = None) -> Expander:
+    """The built-in writer with a text encoder. Raises ValueError where one of them is missing or broken."""
     from sorairo.models.text_encoder import TextEncoder
 
     writer, vocabulary = load_captioner(captioner)
-    return Expander(writer, vocabulary, TextEncoder().to(writer.words.weight.device))
+    return Expander(writer, vocabulary, (encoder or TextEncoder()).to(writer.words.weight.device))
 
 
 def expand_by_endpoint(prompt: str, model: LanguageModel) -> Expansion:
@@ -99,8 +99,8 @@ def _added(facts: Mapping[str, str], said: Mapping[str, str]) -> dict[str, str]:
 
 
 def expanded(request: VideoRequest, made: Expansion) -> VideoRequest:
-    """The request with its prompt told in full, and the user's words kept beside it."""
-    return request if made.text == request.prompt else replace(request, prompt=made.text, user_prompt=request.prompt)
+    """The request with its prompt told in full, and the user's words kept beside it where they are others."""
+    return replace(request, prompt=made.text, user_prompt="" if made.text == request.prompt else request.prompt)
 
 
 def scene_facts(text: str) -> tuple[dict[str, str], str]:

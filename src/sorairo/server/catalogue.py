@@ -14,7 +14,7 @@ from sorairo.server.access import Opened, Reader, Writer
 from sorairo.server.errors import ApiError, not_found
 from sorairo.server.fields import MAX_NAME, body, check_names
 from sorairo.server.library import feed, find, publish
-from sorairo.server.routes import Given, as_video
+from sorairo.server.routes import Given, as_video, paged
 from sorairo.server.schemas import FeedList, FeedVideo, Video
 from sorairo.server.storage import VARIANTS
 from sorairo.server.tables import VideoRow
@@ -53,24 +53,21 @@ def read_feed(
     are everybody's, and every tool works on them."""
     if not service.settings.feeds:
         raise not_found("feed", name)
-    with service.database.reading() as session:
-        rows, more = feed(session, name == "featured", after, limit)
-    data = [_shown(row, author) for row, author in rows]
-    first, last = (data[0].id, data[-1].id) if data else (None, None)
-    return FeedList(data=data, first_id=first, last_id=last, has_more=more)
+    rows, more = service.database.read(feed, name == "featured", after, limit)
+    return FeedList(**paged([_shown(row, author) for row, author in rows], more))
 
 
 def _shown(row: VideoRow, author: str) -> FeedVideo:
     """With the words that were judged: the policy's, where it rewrote the owner's."""
     own = {name: getattr(row, name) for name in FeedVideo.model_fields if name in VideoRow.__table__.columns}
-    return FeedVideo(**own | {"author": author, "prompt": VideoRequest.from_json(row.request).prompt})
+    request = VideoRequest.from_json(row.request)
+    return FeedVideo(**own | {"author": author, "prompt": request.user_prompt or request.prompt})
 
 
 @router.get("/videos/{video_id}/credentials")
 def read_credentials(video_id: str, service: Opened, caller: Reader) -> dict[str, Any]:
     """The clip's content credentials, checked now: whether they hold, why not, and what they say."""
-    with service.database.reading() as session:
-        find(session, caller.account_id, video_id, finished=True, published=service.settings.feeds)
+    service.database.read(find, caller.account_id, video_id, finished=True, published=service.settings.feeds)
     name = VARIANTS["video"][0]
     with tempfile.TemporaryDirectory(prefix="sorairo-") as folder:
         verdict = verify(service.storage.fetch(f"videos/{video_id}/{name}", Path(folder) / name))

@@ -62,7 +62,7 @@ Picture = tuple[Any, str, float]
 
 _ONE, _TWO = {"clip": "video"}, {"first": "video", "second": "second_video"}
 TOOLS = {
-    "": Tool("create", {}, ("prompt",), ("input_reference", "keyframes")),
+    "": Tool("create", {}, ("prompt",), ("input_reference", "keyframes", "expand")),
     "edits": Tool("remix", _ONE, ("prompt",)),
     "extensions": Tool("extend", _ONE, ("prompt", "seconds")),
     "loops": Tool("loop", _ONE),
@@ -77,6 +77,8 @@ SETTINGS = ("negative_prompt", "seed", "fps", "num_inference_steps", "guidance_s
 MAX_CHARACTERS = 2
 _TEXTS = ("prompt", "negative_prompt", "model", "size", "consent")
 _NUMBERS = ("seconds", "seed", "fps", "num_inference_steps", "guidance_scale", "start", "end", "before", "after")
+_KINDS: dict[str, tuple[tuple[type, ...], str]] = dict.fromkeys(_TEXTS, ((str,), "a text"))
+_KINDS |= dict.fromkeys(_NUMBERS, ((int, float), "a number")) | {"expand": ((bool,), "true or false")}
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,11 @@ class Composer:
         if cast and (tool.name != "create" or len({time for *_, time in shown}) < len(shown)):
             message = f"{cast[0][0].name!r} has no description, and no place for its first frame: give it one."
             raise ApiError(400, message, "characters", "invalid_value")
+        if given.get("expand"):
+            if shown or given.get("scenes"):
+                message = "expand is for a clip of one text alone; leave it out where scenes or pictures are given."
+                raise ApiError(400, message, "expand", "invalid_value")
+            arguments["user_prompt"] = arguments["prompt"]
         if pictures := [(self._file(frame, name), time) for frame, name, time in shown]:
             builder, arguments = tools.keyframes, {"seconds": VideoRequest.seconds, **arguments, "pictures": pictures}
         video = given.get("video")
@@ -178,8 +185,8 @@ class Composer:
         if not what:
             raise ApiError(400, f"{name} is missing.", name, "missing_required_parameter")
         if what.startswith("video_"):
-            with self.service.database.reading() as session:
-                find(session, self.account_id, what, finished=True, published=self.service.settings.feeds)
+            feeds = self.service.settings.feeds
+            self.service.database.read(find, self.account_id, what, finished=True, published=feeds)
             return self._copy(f"videos/{what}/{VARIANTS['video'][0]}")
         return self._copy(file_name(find_file(self.service, self.account_id, what)))
 
@@ -192,10 +199,9 @@ class Composer:
         for name, value in given.items():
             if name not in _TEXTS and isinstance(value, str):
                 value = given[name] = as_json(value)
-            kinds: Any = str if name in _TEXTS else int | float if name in _NUMBERS else object
-            if not isinstance(value, kinds) or (name in _NUMBERS and isinstance(value, bool)):
-                wanted = "text" if name in _TEXTS else "number"
-                raise ApiError(400, f"{name} is {str(value)[:80]!r}; it must be a {wanted}.", name, "invalid_type")
+            kinds, wanted = _KINDS.get(name, ((type(value),), ""))
+            if type(value) not in kinds:
+                raise ApiError(400, f"{name} is {str(value)[:80]!r}; it must be {wanted}.", name, "invalid_type")
         for name in tool.required:
             if name not in given:
                 raise ApiError(400, f"{name} is missing.", name, "missing_required_parameter")

@@ -13,7 +13,7 @@ from sorairo.server.access import Listener, Opened
 from sorairo.server.errors import ApiError, not_found
 from sorairo.server.fields import MAX_NAME, body, check_names, text_of
 from sorairo.server.keys import Caller
-from sorairo.server.routes import Given
+from sorairo.server.routes import Given, paged
 from sorairo.server.tables import WebhookEndpoint, new_id, now
 from sorairo.server.webhooks import EVENT_TYPES, MOST_ENDPOINTS, check_url, event, new_secret, send
 
@@ -49,16 +49,14 @@ def list_endpoints(service: Opened, caller: Listener) -> Answer:
     """All addresses of the account."""
     mine = select(WebhookEndpoint).where(WebhookEndpoint.account_id == caller.account_id)
     with service.database.reading() as session:
-        data = [shown(row) for row in session.scalars(mine.order_by(WebhookEndpoint.position))]
-    first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
-    return {"object": "list", "data": data, "first_id": first, "last_id": last, "has_more": False}
+        rows = session.scalars(mine.order_by(WebhookEndpoint.position)).all()
+    return {"object": "list", **paged(rows), "data": [shown(row) for row in rows]}
 
 
 @router.get("/webhook_endpoints/{endpoint_id}")
 def retrieve_endpoint(endpoint_id: str, service: Opened, caller: Listener) -> Answer:
     """One address."""
-    with service.database.reading() as session:
-        return shown(_find(session, caller, endpoint_id))
+    return shown(service.database.read(_find, caller, endpoint_id))
 
 
 @router.post("/webhook_endpoints/{endpoint_id}", openapi_extra=body((), *_FIELDS))
@@ -96,8 +94,7 @@ def test_endpoint(endpoint_id: str, service: Opened, caller: Listener, given: Gi
     check_names(given, "event_type")
     if (kind := given.get("event_type", EVENT_TYPES[0])) not in EVENT_TYPES:
         raise ApiError(400, f"event_type is {' or '.join(EVENT_TYPES)}.", "event_type", "invalid_value")
-    with service.database.reading() as session:
-        row = _find(session, caller, endpoint_id)
+    row = service.database.read(_find, caller, endpoint_id)
     try:
         status = send(row, event(row, kind, "video_test", now()), private=service.settings.private_webhooks)
     except (OSError, ValueError) as error:

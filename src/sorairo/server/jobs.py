@@ -18,6 +18,7 @@ from typing import Any, cast
 from sqlalchemy import ColumnElement, CursorResult, case, select, update
 
 from sorairo.pipelines import GenerationError, ModelBundle, RefusedError, load_bundle
+from sorairo.pipelines.expansion import expanded, load_expander
 from sorairo.pipelines.generation import Generation
 from sorairo.pipelines.pictures import animation, write_pictures
 from sorairo.pipelines.policy import apply_policy, standard_context
@@ -41,6 +42,7 @@ Outcome = dict[str, str]
 """Of a step: nothing if it went well, else ``code`` and ``message`` of the failure, or ``code`` "stopped"."""
 
 STOPPED = "stopped"
+_CODES = {RefusedError: "moderation_blocked", ValueError: "invalid_request", GenerationError: "generation_failed"}
 FAILED = {"code": "server_error", "message": "The server failed at this video; its log says why."}
 _WRITE_EVERY_SECONDS, _PREVIEW_EVERY_SECONDS = 0.25, 1.0
 
@@ -56,7 +58,8 @@ class Jobs:
         self.settings, self.database, self.executor = settings, database, executor
         self.storage = Storage(settings.storage_url)
         self.steps: Mapping[str, Callable[[str], object]] = {
-            "policy": self._check,
+            "policy": lambda video_id: self._check(video_id, self._request(video_id)),
+            "expansion": self._expand,
             "sampling": lambda video_id: self._generation(video_id).sample(),
             "decoding": lambda video_id: self._generation(video_id).decode(),
             "signing": self._sign, "publishing": self._publish,
@@ -76,8 +79,7 @@ class Jobs:
             row.executor, row.status, row.attempts = self.executor, "in_progress", row.attempts + 1
             if suspended := suspension(session.get_one(Account, row.account_id)):
                 return {"code": "account_suspended", "message": suspended}
-            if row.attempts > self.settings.max_attempts:
-                tries = self.settings.max_attempts
+            if row.attempts > (tries := self.settings.max_attempts):
                 return {"code": "worker_lost", "message": f"The worker was lost {tries} times over this video."}
         return {}
 
@@ -92,13 +94,9 @@ class Jobs:
             return {}
         except StoppedError:
             return {"code": STOPPED}
-        except RefusedError as error:
-            return {"code": "moderation_blocked", "message": str(error)}
-        except ValueError as error:
-            reason = str(error).replace(f"{self._folder(video_id)}/", "")
-            return {"code": "invalid_request", "message": reason}
-        except GenerationError as error:
-            return {"code": "generation_failed", "message": str(error)}
+        except (ValueError, GenerationError) as error:
+            code = next(code for kind, code in _CODES.items() if isinstance(error, kind))
+            return {"code": code, "message": str(error).replace(f"{self._folder(video_id)}/", "")}
         except Exception:
             log.exception("step %s of %s failed", step, video_id)
             return FAILED
@@ -126,11 +124,8 @@ class Jobs:
         down stays as it is until the owner asks again; those of an account that is suspended wait."""
         pending = (VideoRow.publication == "pending", VideoRow.deleted_at.is_(None), Account.suspended_until <= now())
         longest = select(VideoRow.id).join(Account).where(*pending).order_by(VideoRow.published_at, VideoRow.position)
-        with self.database.reading() as session:
-            video_id = session.scalar(longest.limit(1))
-        if video_id is None or not self._decide(video_id, "pending", publication="judging"):
-            return None
-        return video_id
+        video_id = self.database.scalar(longest.limit(1))
+        return video_id if video_id and self._decide(video_id, "pending", publication="judging") else None
 
     def judge(self, video_id: str) -> None:
         """Publishes a finished video, or tells its owner what the policy for what everybody sees says against it."""
@@ -142,12 +137,11 @@ class Jobs:
             with tempfile.TemporaryDirectory(prefix="sorairo-") as folder:
                 clip = self.storage.fetch(f"videos/{video_id}/{name}", Path(folder) / name)
                 title = judge_public(request, title, clip, self._bundle(request.model).text_encoder)
+            reason = ""
         except RefusedError as error:
             reason = str(error)
         except Exception:
             log.exception("%s is not judged", video_id)
-        else:
-            reason = ""
         result, same = "refused" if reason else "published", VideoRow.title == row.title  # else another judges it anew
         told = {"publication": result, "publication_reason": reason, "title": title}
         self._decide(video_id, "judging", same, published_at=now(), **told)
@@ -161,22 +155,27 @@ class Jobs:
                 audit.record(session, self.executor, "video.publication", video_id, publication=values["publication"])
         return bool(decided.rowcount)
 
-    def _check(self, video_id: str) -> None:
-        """The texts as the policy leaves them are what the later steps find."""
+    def _expand(self, video_id: str) -> None:
+        """What is to be told in full has its words twice in the request; they are judged as the user's were."""
         request = self._request(video_id)
+        if request.prompt == request.user_prompt != "":
+            made = load_expander(encoder=self._bundle(request.model).text_encoder).expand(request.prompt)
+            self._check(video_id, expanded(request, made), expansion_note=made.note)
+
+    def _check(self, video_id: str, request: VideoRequest, **told: str) -> None:
+        """The texts as the policy leaves them are what the later steps find."""
         context = standard_context(self._bundle(request.model).text_encoder, self._group(video_id))
         try:
             judged, decision = apply_policy(request, context)
         except RefusedError as error:
             self._tell_audit(video_id, error.decision)
             raise
-        self._write(video_id, request=judged.to_json())
+        self._write(video_id, request=judged.to_json(), **told)
         self._tell_audit(video_id, decision)
 
     def _group(self, video_id: str) -> str:
         """Whose thresholds hold for the video's account."""
-        with self.database.reading() as session:
-            tier = session.scalar(select(Account.tier).join(VideoRow).where(VideoRow.id == video_id)) or ""
+        tier = self.database.scalar(select(Account.tier).join(VideoRow).where(VideoRow.id == video_id)) or ""
         return load_tiers(self.settings.folder).named(tier).policy
 
     def _tell_audit(self, video_id: str, decision: Decision) -> None:
@@ -219,17 +218,15 @@ class Jobs:
 
     def _fetched(self, material: Material, folder: Path) -> Material:
         source, copy = Path(material.path).parent.name, folder / material.path.replace("/", "+")
-        with self.database.reading() as session:
-            if is_taken_down(session, source):
-                raise ValueError(f"video is made from {source}, which was taken down")
+        if self.database.read(is_taken_down, source):
+            raise ValueError(f"video is made from {source}, which was taken down")
         try:
             return Material(str(copy if copy.exists() else self.storage.fetch(material.path, copy)))
         except FileNotFoundError:
             raise ValueError("video is gone; what this one is made from was deleted before it was begun") from None
 
     def _request(self, video_id: str) -> VideoRequest:
-        with self.database.reading() as session:
-            text = session.scalar(select(VideoRow.request).where(VideoRow.id == video_id))
+        text = self.database.scalar(select(VideoRow.request).where(VideoRow.id == video_id))
         if not text:  # it goes with the deletion
             raise StoppedError
         return VideoRequest.from_json(text)
@@ -252,8 +249,8 @@ class Watch:
     def __init__(self, jobs: Jobs, video_id: str) -> None:
         self._jobs, self._video_id, self._estimate = jobs, video_id, Estimate()
         self._written, self._looked = 0.0, 0.0
-        with jobs.database.reading() as session:  # what a dead worker had reached: nobody is shown less than before
-            self._shown = session.scalar(select(VideoRow.progress).where(VideoRow.id == video_id)) or 0
+        reached = select(VideoRow.progress).where(VideoRow.id == video_id)
+        self._shown = jobs.database.scalar(reached) or 0  # by a dead worker: nobody is shown less than before
 
     def __call__(self, progress: Progress) -> None:
         moment, values = time.monotonic(), dict[str, Any]()

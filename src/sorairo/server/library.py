@@ -130,7 +130,7 @@ def delete(session: Session, caller: Caller, video_id: str) -> VideoRow:
     serialise(session, "sources")  # before the audit's, as `submit` does
     row = find(session, caller.account_id, video_id)
     row.deleted_at, row.preview = now(), None
-    row.prompt = row.request = row.title = row.folder = row.publication_reason = ""
+    row.prompt = row.request = row.title = row.folder = row.publication_reason = row.expansion_note = ""
     audit.record(session, caller.key_id, "video.deleted", row.id, status=row.status)
     return row
 

@@ -8,7 +8,8 @@ import hashlib
 import json
 import re
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -50,8 +51,7 @@ class Asking:
     def submit(self, route: str) -> Video:
         """Files are decoded before the library is locked."""
         database = self.service.database
-        with database.reading() as session:
-            row = repeated(session, self.caller, self.repeat)
+        row = database.read(repeated, self.caller, self.repeat)
         if row is None:
             with tempfile.TemporaryDirectory(prefix="sorairo-") as folder:
                 try:
@@ -62,10 +62,8 @@ class Asking:
                     copies = {path.name.split("+")[1] for path in Path(folder).glob(f"uploads+{INPUT}_*")}
                     remove(self.service, copies, self.caller.key_id)
                     raise
-        with database.reading() as session:
-            position = queue_position(session, row)
         self.response.headers["openai-poll-after-ms"] = str(POLL_AFTER_MS)
-        return as_video(row, position)
+        return as_video(row, database.read(queue_position, row))
 
 
 Asked = Annotated[Asking, Depends()]
@@ -74,25 +72,23 @@ Asked = Annotated[Asking, Depends()]
 def as_video(row: VideoRow, position: int | None = None) -> Video:
     """A row as its owner sees it."""
     error = VideoError(code=row.error_code, message=row.error_message or "") if row.error_code else None
-    own = {name: getattr(row, name) for name in Video.model_fields if name in VideoRow.__table__.columns}
+    own = {name: getattr(row, name) for name in Video.model_fields if hasattr(VideoRow, name)}
     return Video(**own, error=error, queue_position=position)
 
 
-def as_list(videos: list[Video], more: bool = False) -> VideoList:
-    first, last = (videos[0].id, videos[-1].id) if videos else (None, None)
-    return VideoList(data=videos, first_id=first, last_id=last, has_more=more)
+def paged(data: Sequence[Any], more: bool = False) -> dict[str, Any]:
+    """The keys of a page, whose items have ids."""
+    first, last = (data[0].id, data[-1].id) if data else (None, None)
+    return {"data": data, "first_id": first, "last_id": last, "has_more": more}
 
 
-def _maker(route: str) -> Callable[[Asking], Video]:
-    def make(asked: Asked) -> Video:
-        return asked.submit(route)
-
-    return make
+def _make(route: str, asked: Asked) -> Video:
+    return asked.submit(route)
 
 
 for _route, _tool in TOOLS.items():
     router.add_api_route(
-        f"/videos/{_route}".rstrip("/"), _maker(_route), methods=["POST"], name=f"{_tool.name}_video",
+        f"/videos/{_route}".rstrip("/"), partial(_make, _route), methods=["POST"], name=f"{_tool.name}_video",
         description=f"A new video by the tool `{_tool.name}`.",
         openapi_extra=body((*_tool.required, *_tool.files.values()), *_tool.known),
     )  # fmt: skip
@@ -119,7 +115,7 @@ def vary_video(video_id: str, asked: Asked) -> VideoList:
         requests = vary(VideoRequest.from_json(row.request), int(number))
         orders = [Order("vary", request, row.model, row.id, row.prompt) for request in requests]
         made = [submit(session, caller, tier, order, asked.repeat.part(n)) for n, order in enumerate(orders)]
-        return as_list([as_video(one, queue_position(session, one)) for one in made])
+        return VideoList(**paged([as_video(one, queue_position(session, one)) for one in made]))
 
 
 @router.post("/videos/characters", openapi_extra=body(("name", "video"), "description"))
@@ -173,9 +169,8 @@ def list_videos(
     such = [text.icontains(word, autoescape=True) for word in search.split()]
     such += [] if folder is None else [VideoRow.folder == folder]
     such += [] if favourite is None else [VideoRow.favourite == favourite]
-    with service.database.reading() as session:
-        rows, more = page(session, caller.account_id, after, limit, order, *such)
-    return as_list([as_video(row) for row in rows], more)
+    rows, more = service.database.read(page, caller.account_id, after, limit, order, *such)
+    return VideoList(**paged([as_video(row) for row in rows], more))
 
 
 @router.get("/videos/{video_id}")
@@ -204,11 +199,9 @@ def download_video(
     wanted: Wanted = None,
 ) -> Response:  # fmt: skip
     """The signed clip, or a picture of it; whole, or the range that a player asks for."""
-    with service.database.reading() as session:
-        row = find(session, caller.account_id, video_id, finished=True, published=service.settings.feeds)
+    row = service.database.read(find, caller.account_id, video_id, finished=True, published=service.settings.feeds)
     name, kind = VARIANTS[variant]
-    mine = row.account_id == caller.account_id
-    return sent(service.storage, f"videos/{video_id}/{name}", kind, wanted, kept=mine)
+    return sent(service.storage, f"videos/{video_id}/{name}", kind, wanted, kept=row.account_id == caller.account_id)
 
 
 @router.get("/videos/{video_id}/events", response_class=Response)
@@ -264,13 +257,10 @@ def sent(storage: Storage, path: str, kind: str, wanted: str | None = None, kept
     """A stored file, whole or the range that a player asks for; ``kept``: the browser may keep it for an hour."""
     size = storage.size(path)
     start, stop = byte_range(wanted, size)
-    headers = {
-        "accept-ranges": "bytes",
-        "content-length": str(stop - start),
-        # A finished clip never changes, but what another published may be taken back.
-        "cache-control": "private, max-age=3600" if kept else "private, no-store",
-        "content-disposition": f'attachment; filename="{Path(path).parent.name}{Path(path).suffix}"',
-    }
+    headers = {"accept-ranges": "bytes", "content-length": str(stop - start)}
+    # A finished clip never changes, but what another published may be taken back.
+    headers["cache-control"] = "private, max-age=3600" if kept else "private, no-store"
+    headers["content-disposition"] = f'attachment; filename="{Path(path).parent.name}{Path(path).suffix}"'
     if wanted:
         headers["content-range"] = f"bytes {start}-{stop - 1}/{size}"
     return StreamingResponse(storage.read(path, start, stop), 206 if wanted else 200, headers, kind)

@@ -26,8 +26,8 @@ class VideoError(BaseModel):
 
 
 class Video(BaseModel):
-    """OpenAI's 13 keys, then ours: tool, stage, seconds left, place in the queue, price, the owner's notes, and whether
-    others see it."""
+    """OpenAI's 13 keys, then ours: tool, stage, seconds left, place in the queue, price, the owner's notes, whether
+    others see it, and its prompt told in full."""
 
     id: str
     object: Literal["video"] = "video"
@@ -52,6 +52,8 @@ class Video(BaseModel):
     favourite: bool
     publication: Literal["private", "pending", "judging", "published", "refused"]
     publication_reason: str
+    expanded_prompt: str | None
+    expansion_note: str
 
 
 class FeedVideo(BaseModel):

@@ -5,6 +5,7 @@ Times are Unix seconds; ``position`` grows with every new row, so that lists hav
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
 
@@ -71,6 +72,7 @@ class VideoRow(Table):
     worker that has it; attempts: how often the step it is in was begun. publication: private, pending, judging,
     published or refused, published_at: since when it is or was asked for; featured: whether the operator chose it for
     everybody. sources: ids of the videos and uploads that it is made from, each between spaces.
+    expansion_note: what became of the prompt where it was to be told in full.
     """
 
     __tablename__ = "videos"
@@ -115,6 +117,13 @@ class VideoRow(Table):
     published_at: Mapped[int | None]
     featured: Mapped[bool] = mapped_column(default=False)
     sources: Mapped[str] = mapped_column(String, default="")
+    expansion_note: Mapped[str] = mapped_column(String, default="")
+
+    @property
+    def expanded_prompt(self) -> str | None:
+        """What is made of its prompt, where that was told in full."""
+        asked = json.loads(self.request or "{}")
+        return asked["prompt"] if asked.get("user_prompt") not in (None, "", asked.get("prompt")) else None
 
 
 class FileRow(Table):
