@@ -70,6 +70,7 @@ def test_captions_stay_with_their_latents(tmp_path: Path) -> None:
             assert (states[mask] == latents.unique()).all()
             assert (states[~mask] == 0).all()
             assert int(mask.sum()) in (3, 5)
+        assert batch.texts == tuple({3: "a", 5: "b"}[int(number)] for number in batch.mask.sum(1))
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
@@ -118,6 +119,7 @@ def test_parts_make_up_the_batch(tmp_path: Path, number: int) -> None:
         assert torch.equal(part.latents, batch.latents[index::number])
         assert torch.equal(part.states, batch.states[index::number])
         assert torch.equal(part.mask, batch.mask[index::number])
+        assert part.texts == batch.texts[index::number]
 
 
 def test_shards_add_up(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from sorairo.config import DiTConfig
 from sorairo.data.latent_dataset import Batch, LatentDataset
 from sorairo.models.dit import DiT
 from sorairo.pipelines.cards import load_config
-from sorairo.training.dit_loop import LEVELS, DiTTrainer, num_operations
+from sorairo.training.dit_loop import LEVELS, SIDE_MARGIN, DiTTrainer, num_operations, sides_swapped
 from sorairo.training.parallel import Workers
 from sorairo.training.recipe import DiTTraining, Recipe, Schedule
 
@@ -71,6 +71,27 @@ def test_where_objects_are_counts_more(recipe: Recipe, dataset: LatentDataset, t
     teaching, unweighted_too = weighted.losses(noised)
     assert torch.equal(unweighted, unweighted_too)
     assert not torch.allclose(teaching, unweighted)
+
+
+def test_a_model_that_knows_no_sides_pays_for_it(recipe: Recipe, dataset: LatentDataset, tmp_path: Path) -> None:
+    """A fresh one answers the same to both texts, so all of the margin is lacking where a text names a side."""
+    plain, sided = (
+        trainer(replace(recipe, dit=replace(recipe.dit, side_weight=weight)), tmp_path, dataset)
+        for weight in (0.0, 3.0)
+    )
+    noised = plain.draw(clip_step(plain))
+    texts = ("a cube", *["a ball to the left of a cone"] * (len(noised.batch.latents) - 1))
+    noised = noised._replace(batch=replace(noised.batch, texts=texts))
+    for level, number in ((0.9, len(texts) // 2), (0.5, 0)):
+        noised = noised._replace(noise_map=torch.full_like(noised.noise_map, level))
+        expected = plain.losses(noised)[0]
+        expected[1 : 1 + number] *= 1 + 3 * SIDE_MARGIN
+        torch.testing.assert_close(sided.losses(noised)[0], expected)
+
+
+def test_sides_are_swapped_in_whole_words() -> None:
+    swapped = "it leaves to the right of a ball, upright, and the camera pans left"
+    assert sides_swapped("it leaves to the left of a ball, upright, and the camera pans right") == swapped
 
 
 @pytest.mark.parametrize("number", [2, 3])

@@ -25,7 +25,7 @@ class Batch:
     """Latents of one size with the token states of one caption each; dropped captions have the empty prompt's.
 
     ``cover``: share of each latent's block in which an object is seen. ``frame_offset``: how many latent frames of the
-    clips come before these.
+    clips come before these. ``texts``: the captions themselves.
     """
 
     latents: Float[Tensor, "b c t h w"]
@@ -34,6 +34,7 @@ class Batch:
     mask: Bool[Tensor, "b l"]
     step: int
     frame_offset: int = 0
+    texts: tuple[str, ...] = ()
 
     @property
     def shape(self) -> LatentShape:
@@ -41,16 +42,15 @@ class Batch:
 
     def part(self, own: slice) -> Batch:
         """The examples of ``own``: what one of several processes works on."""
-        return replace(
-            self, latents=self.latents[own], cover=self.cover[own], states=self.states[own], mask=self.mask[own]
-        )
+        states, mask, texts = self.states[own], self.mask[own], self.texts[own]
+        return replace(self, latents=self.latents[own], cover=self.cover[own], states=states, mask=mask, texts=texts)
 
 
 @dataclass
 class _Bucket:
     latents: list[Tensor] = field(default_factory=list)
     cover: list[Tensor] = field(default_factory=list)
-    captions: list[list[Tensor]] = field(default_factory=list)
+    captions: list[list[tuple[str, Tensor]]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -93,26 +93,27 @@ class LatentDataset:
         number = max(1, self.config.tokens_per_batch // int(np.prod(size[1:])))
         chosen = rng.integers(len(bucket.latents), size=number)
         latents = torch.stack([bucket.latents[index] for index in chosen]).float()
-        captions = pad([self._caption(bucket.captions[index], rng) for index in chosen])
+        texts, states = zip(*(self._caption(bucket.captions[index], rng) for index in chosen), strict=True)
         late = size[1] > 2 and rng.random() < self.config.late_share
         offset = int(rng.integers(1, size[1] - 1)) if late else 0
         cover = torch.stack([bucket.cover[index] for index in chosen]).float()
-        return Batch(latents[:, :, offset:], cover[:, offset:], *captions, step, offset)
+        return Batch(latents[:, :, offset:], cover[:, offset:], *pad(states), step, offset, texts)
 
-    def _caption(self, captions: list[Tensor], rng: np.random.Generator) -> Tensor:
+    def _caption(self, captions: list[tuple[str, Tensor]], rng: np.random.Generator) -> tuple[str, Tensor]:
         if rng.random() < self.config.caption_dropout:
-            return self.empty_prompt
+            return "", self.empty_prompt
         return captions[int(rng.integers(len(captions)))]
 
     def _read(self, shard: Path) -> None:
         tensors, metadata = load_tensors(shard)
-        for index in range(len(metadata["captions"])):
+        for index, texts in enumerate(metadata["captions"]):
             latents = tensors[f"latents.{index:04d}"]
             bucket = self._buckets.setdefault(tuple(latents.shape), _Bucket())
             bucket.latents.append(latents)
             bucket.cover.append(tensors[f"cover.{index:04d}"])
             lengths = tensors[f"lengths.{index:04d}"].tolist()
-            bucket.captions.append(list(torch.split(tensors[f"states.{index:04d}"], lengths)))
+            states = torch.split(tensors[f"states.{index:04d}"], lengths)
+            bucket.captions.append(list(zip(texts, states, strict=True)))
 
     def _bucket_weights(self) -> npt.NDArray[np.float64]:
         counts = np.array([len(self._buckets[size].latents) for size in self._sizes], dtype=float)

@@ -6,9 +6,11 @@ levels shifted by size (Esser et al. 2024).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from operator import ne
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +25,7 @@ from sorairo.diffusion.schedules import timestep_shift
 from sorairo.diffusion.training_maps import draw_training_map
 from sorairo.models.dit import DiT, Text, with_patch
 from sorairo.models.precision import autocast, fast_bfloat16
+from sorairo.models.text_encoder import TextEncoder
 from sorairo.pipelines.cards import DIT_FILE, find_model, load_config
 from sorairo.shapes import LatentShape
 from sorairo.training import parallel
@@ -37,6 +40,9 @@ HEADS = ("patches_in", "picture_in", "level_in", "modulation", "head", "text_rea
 MAX_GRADIENT_NORM = 1.0
 LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)
 HELD_OUT_BATCHES = 2
+SIDES = {"left": "right", "right": "left"}
+SIDE_LEVEL = 0.75  # below, a clip tells itself which way things go
+SIDE_MARGIN = 0.05  # of a velocity's error: how much more wrong it ought to be for the text with the sides swapped
 
 
 class Noised(NamedTuple):
@@ -68,6 +74,7 @@ class DiTTrainer:
             for block in self.model.blocks:
                 block.compile(dynamic=True)  # batches differ in size, length and caption
         parallel.shard(self.model, self.model.blocks, self.workers)
+        self.text_encoder = TextEncoder().to(self.workers.device) if self.recipe.dit.side_weight else None
         optimizers = Optimizers(self.model, self.schedule, HEADS, self.recipe.bfloat16)
         average = MovingAverage(self.model, self.schedule.ema_decay)
         self.state = TrainingState(self.folder / "dit", self.model, optimizers, average, self.workers)
@@ -139,7 +146,27 @@ class DiTTrainer:
             velocity = self.model(noisy, noise_map, text, frame_offset=part.frame_offset)
         error = squared_error(velocity, target)
         weight = 1 + self.recipe.dit.object_weight * part.cover.to(device)
-        return flow_loss(error, noise_map, weight), flow_loss(error.detach(), noise_map)
+        teaching = flow_loss(error, noise_map, weight)
+        if self.text_encoder:
+            teaching = self._with_sides(teaching, part, noisy, noise_map, target, weight)
+        return teaching, flow_loss(error.detach(), noise_map)
+
+    def _with_sides(
+        self, losses: Tensor, part: Batch, noisy: Latents, noise_map: NoiseMap, target: Latents, weight: Tensor
+    ) -> Tensor:
+        """The losses [b] and, for some, what they lack to be less by `SIDE_MARGIN` than with the sides swapped."""
+        assert self.text_encoder
+        texts = [sides_swapped(text) for text in part.texts]
+        sided = (noise_map.flatten(1).amin(1) > SIDE_LEVEL).cpu() & torch.tensor([*map(ne, texts, part.texts)])
+        # At most half of them; at least one, since every process calls the model as often.
+        own = sided.nonzero()[: max(1, len(texts) // 2), 0].tolist() or [0]
+        states, mask = self.text_encoder([texts[index] for index in own])
+        with autocast(losses.device, self.recipe.bfloat16):
+            text = Text(states, mask[:, None])
+            velocity = self.model(noisy[own], noise_map[own], text, frame_offset=part.frame_offset)
+        swapped = flow_loss(squared_error(velocity, target[own]), noise_map[own], weight[own])
+        lacking = (losses[own] + SIDE_MARGIN * losses[own].detach() - swapped).relu() * sided[own].to(losses.device)
+        return losses.index_add(0, torch.tensor(own, device=losses.device), self.recipe.dit.side_weight * lacking)
 
     @torch.no_grad()
     def held_out_losses(self, held_out: LatentDataset, weights: Mapping[str, Tensor]) -> list[tuple[float, Tensor]]:
@@ -189,6 +216,11 @@ class DiTTrainer:
         if self.workers.is_first:
             save_tensors(path, weights, {"step": step})
         return path
+
+
+def sides_swapped(text: str) -> str:
+    """What is true of the clip's mirror image instead."""
+    return re.sub(r"\b(left|right)\b", lambda found: SIDES[found[0]], text)
 
 
 def starting_weights(folder: Path, config: DiTConfig) -> dict[str, Tensor]:
