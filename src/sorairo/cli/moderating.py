@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from sorairo.cli.operating import installation, settings_of
+from sorairo.cli.operating import installation, library, settings_of
 from sorairo.cli.terminal import printable
 
 
@@ -32,10 +32,9 @@ from sorairo.cli.terminal import printable
 @installation
 def reports(outcome: str, case: str, decision: str, answer: str, **values: Any) -> None:
     """List reports and appeals, oldest first: id, kind, video, reason, account, message; or close one."""
-    from sorairo.server.database import open_installation
     from sorairo.server.moderation import close, queue
 
-    with open_installation(settings_of(**values).library_url).writing.begin() as session:
+    with library(settings_of(**values)) as database, database.writing.begin() as session:
         if case:
             close(session, case, decision, answer)
             return
@@ -55,11 +54,10 @@ def takedown(source: str, reason: str, purge: bool, restore: bool, **values: Any
     if purge and restore:
         raise click.UsageError("--purge is given with --restore; what is purged cannot be given back: leave one out")
     from sorairo.server import moderation
-    from sorairo.server.database import open_installation
     from sorairo.server.storage import Storage
 
     settings = settings_of(**values)
-    with open_installation(settings.library_url).writing.begin() as session:
+    with library(settings) as database, database.writing.begin() as session:
         down = [moderation.restore(session, source)] if restore else moderation.take_down(session, source, reason)
         purged = moderation.purge(session, source) if purge else []
     Storage(settings.storage_url).remove(*purged)
@@ -74,10 +72,9 @@ def takedown(source: str, reason: str, purge: bool, restore: bool, **values: Any
 @installation
 def suspend(account: str, days: int, reason: str, **values: Any) -> None:
     """Suspend ACCOUNT: its keys read and appeal, and do nothing else."""
-    from sorairo.server.database import open_installation
     from sorairo.server.moderation import penalise
 
-    with open_installation(settings_of(**values).library_url).writing.begin() as session:
+    with library(settings_of(**values)) as database, database.writing.begin() as session:
         penalise(session, account, days, reason)
 
 
@@ -87,13 +84,12 @@ def suspend(account: str, days: int, reason: str, **values: Any) -> None:
 @installation
 def incident(video: str, output: Path, **values: Any) -> None:
     """Write all that is known of VIDEO to one zip file: request, decision, cases, family, audit, credentials, clip."""
-    from sorairo.server.database import open_installation
     from sorairo.server.moderation import hand_over
     from sorairo.server.storage import Storage
 
     settings = settings_of(**values)
-    database, storage = open_installation(settings.library_url), Storage(settings.storage_url)
-    click.echo(hand_over(database, storage, video, output))
+    with library(settings) as database:
+        click.echo(hand_over(database, Storage(settings.storage_url), video, output))
 
 
 MODERATING = (reports, takedown, suspend, incident)

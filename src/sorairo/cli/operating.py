@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from sorairo.server.settings import DEFAULT_HOST, DEFAULT_PORT, Settings
+
+if TYPE_CHECKING:
+    from sorairo.server.database import Database
 
 _INSTALLATION = [
     click.option("--folder", type=click.Path(path_type=Path), envvar="SORAIRO_SERVER_FOLDER",
@@ -40,6 +44,18 @@ def settings_of(folder: Path | None, **values: Any) -> Settings:
     folder = (folder or home_folder() / "server").absolute()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # it holds what signs events
     return Settings(folder, **values)
+
+
+@contextmanager
+def library(settings: Settings) -> Iterator[Database]:
+    """The installation's library; its connections are closed afterwards."""
+    from sorairo.server.database import open_installation
+
+    database = open_installation(settings.library_url)
+    try:
+        yield database
+    finally:
+        database.writing.kw["bind"].dispose()
 
 
 @click.command()
@@ -78,13 +94,12 @@ def keys() -> None:
 def create(account: str, tier: str, name: str, scopes: tuple[str, ...], days: int | None, **values: Any) -> None:
     """Make a key for ACCOUNT, and the account if there is none. The key is printed once and kept nowhere."""
     from sorairo.server import tiers
-    from sorairo.server.database import open_installation
     from sorairo.server.keys import SCOPES, create_key, open_account, read_pepper
 
     settings = settings_of(**values)
     if tier:
         tiers.load_tiers(settings.folder).named(tier)
-    with open_installation(settings.library_url).writing.begin() as session:
+    with library(settings) as database, database.writing.begin() as session:
         owner, pepper = open_account(session, account, tier), read_pepper(settings.pepper_file)
         click.echo(create_key(session, pepper, owner, name, scopes or SCOPES[:-1], days))
 
@@ -93,10 +108,9 @@ def create(account: str, tier: str, name: str, scopes: tuple[str, ...], days: in
 @installation
 def list_(**values: Any) -> None:
     """List all keys: id, account, tier, whether it holds, when it was last used (UTC), scopes, name."""
-    from sorairo.server.database import open_installation
     from sorairo.server.keys import list_keys
 
-    with open_installation(settings_of(**values).library_url).reading() as session:
+    with library(settings_of(**values)) as database, database.reading() as session:
         for key, account in list_keys(session):
             state = "holds" if key.holds else "over"
             used = f"{datetime.fromtimestamp(key.last_used_at, UTC):%Y-%m-%d}" if key.last_used_at else "never"
@@ -108,10 +122,9 @@ def list_(**values: Any) -> None:
 @installation
 def revoke(key: str, **values: Any) -> None:
     """Revoke KEY, as `list` shows it: from the next request on it opens nothing."""
-    from sorairo.server.database import open_installation
     from sorairo.server.keys import revoke_key
 
-    with open_installation(settings_of(**values).library_url).writing.begin() as session:
+    with library(settings_of(**values)) as database, database.writing.begin() as session:
         revoke_key(session, key)
 
 
@@ -120,9 +133,8 @@ def revoke(key: str, **values: Any) -> None:
 def audit(**values: Any) -> int:
     """Print who did what, oldest first. Exit code 1 if a line was changed behind the server's back."""
     from sorairo.server.audit import first_broken, lines
-    from sorairo.server.database import open_installation
 
-    with open_installation(settings_of(**values).library_url).reading() as session:
+    with library(settings_of(**values)) as database, database.reading() as session:
         for line in lines(session):
             parts = (line.position, line.at, line.actor, line.action, line.subject, line.detail)
             click.echo("  ".join(map(str, parts)))
@@ -141,10 +153,9 @@ def accounts() -> None:
 @installation
 def list_accounts(**values: Any) -> None:
     """List all accounts: id, tier, videos, credits used this month, name."""
-    from sorairo.server.database import open_installation
     from sorairo.server.library import all_accounts
 
-    with open_installation(settings_of(**values).library_url).reading() as session:
+    with library(settings_of(**values)) as database, database.reading() as session:
         for account, *counts in all_accounts(session):
             click.echo("  ".join([account.id, account.tier, *map(str, counts), account.name]))
 
@@ -156,12 +167,11 @@ def list_accounts(**values: Any) -> None:
 def set_tier(account: str, tier: str, **values: Any) -> None:
     """Give ACCOUNT the tier TIER: it holds for what is asked for from then on."""
     from sorairo.server import tiers
-    from sorairo.server.database import open_installation
     from sorairo.server.keys import change_tier
 
     settings = settings_of(**values)
     tiers.load_tiers(settings.folder).named(tier)
-    with open_installation(settings.library_url).writing.begin() as session:
+    with library(settings) as database, database.writing.begin() as session:
         change_tier(session, account, tier)
 
 
