@@ -97,7 +97,7 @@ def smallest(study: ModuleType, model: Path, folder: Path) -> Any:
     for number in range(4):
         tensors |= {f"latents.{number:04d}": torch.randn(4, 2, 2, 3).half(), f"cover.{number:04d}": torch.ones(2, 2, 3)}
         tensors |= {f"states.{number:04d}": torch.randn(3, 384), f"lengths.{number:04d}": torch.tensor([1, 2])}
-    save_tensors(folder / "shard.safetensors", tensors, {"captions": ["a"] * 4})
+    save_tensors(folder / "shard.safetensors", tensors, {"captions": [["a", "b"]] * 4})
     draw = study.DrawConfig(tokens_per_batch=24)
     data = study.LatentDataset([folder / "shard.safetensors"], torch.zeros(1, 384), draw, 0)
     return study.Study(folder, load_bundle(str(model)), (data, data), 4, 2, like)

@@ -56,7 +56,7 @@ def test_a_finished_training_is_a_model(smoke: Path) -> None:
     assert bundle.card.facts["recipe"]["data"]["num_clips"] == 1
     weights, _ = load_tensors(smoke / "dit.safetensors")
     for name, value in bundle.dit.state_dict().items():
-        torch.testing.assert_close(value, weights[name], atol=1e-3, rtol=1e-3)
+        torch.testing.assert_close(value.float(), weights[name], atol=1e-3, rtol=1e-2)
 
 
 def test_a_model_is_distilled_by_a_recipe_that_starts_from_it(smoke: Path, tmp_path: Path) -> None:
