@@ -9,8 +9,8 @@ with --private-webhooks, as this machine's own address is a private one.
 
 from __future__ import annotations
 
+import argparse
 import http.server
-import sys
 import threading
 import warnings
 from typing import Any
@@ -83,4 +83,8 @@ def check_webhook(client: OpenAI, receiver: Receiver) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3], fast="--fast" in sys.argv)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("url")
+    parser.add_argument("key")
+    parser.add_argument("--fast", action="store_true", help="few steps")
+    main(**vars(parser.parse_args()))
