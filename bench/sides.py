@@ -84,7 +84,6 @@ def main() -> None:
     parser.add_argument("models", nargs="*", default=["sorairo-base"])
     parser.add_argument("--clips", type=int, default=24)
     options = parser.parse_args()
-    torch.set_num_threads(1)
     bundles, detector = [load_bundle(model) for model in options.models], load_detector()
     print(f"| told way / other / neither | {' | '.join(PROMPTS)} |\n{'| --- ' * (1 + len(PROMPTS))}|")
     for bundle in bundles:

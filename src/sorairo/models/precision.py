@@ -23,7 +23,7 @@ def autocast(device: torch.device, wanted: bool = True) -> torch.autocast:
 def with_half_weights(module: ModuleT, device: torch.device) -> ModuleT:
     """``module`` on ``device`` with the weights of its linear maps as `autocast` would round them at every call.
 
-    Its answers are the same, a tenth sooner; it can no longer be run without `autocast`.
+    Its answers are the same, only sooner; it can no longer be run without `autocast`.
     """
     if fast_bfloat16(device):
         for part in module.modules():
