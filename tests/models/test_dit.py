@@ -179,6 +179,13 @@ def test_levels_kept_once_equal_levels_per_patch() -> None:
         torch.testing.assert_close(cheap, full, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("patch", [1, 2])
+def test_one_level_for_each_frame_equals_the_same_everywhere(patch: int) -> None:
+    dit = trained(DiTConfig(depth=2, latent_channels=4, patch=patch))
+    small, odd = levels()[..., :1, :1], latents(columns=5)
+    assert torch.equal(dit(odd, small, text()), dit(odd, small.expand(-1, -1, ROWS, 5).contiguous(), text()))
+
+
 def test_distinct_levels_drops_only_axes_that_do_not_vary() -> None:
     one, frame, patch = torch.full((2, 3, 4), 0.5), torch.rand(2, 3, 1).expand(2, 3, 4), torch.rand(2, 3, 4)
     assert [tuple(distinct_levels(x).shape) for x in (one, frame, patch)] == [(2, 1, 1), (2, 3, 1), (2, 3, 4)]

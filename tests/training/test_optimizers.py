@@ -43,6 +43,12 @@ def test_orthogonalise_commutes_with_transposition_and_keeps_zero() -> None:
     assert torch.equal(orthogonalise(torch.zeros(3, 4)), torch.zeros(3, 4))
 
 
+def test_a_stack_is_its_matrices_one_by_one() -> None:
+    for size in ((3, 4, 7), (3, 7, 4)):
+        stack = torch.randn(size)
+        torch.testing.assert_close(orthogonalise(stack), torch.stack([orthogonalise(matrix) for matrix in stack]))
+
+
 def test_half_precision_is_close() -> None:
     torch.manual_seed(0)
     matrix = torch.randn(16, 32)

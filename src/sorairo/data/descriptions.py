@@ -41,9 +41,9 @@ class Description:
         return shown[:, :, ::-1] if self.mirrored else shown
 
 
-def describe(config: WorldDataConfig, seed: int) -> list[Description]:
-    """The clip of a seed, its mirror image, and pictures out of both: always the same for the same seed."""
-    clip = config.clip(seed)
+def describe(config: WorldDataConfig, seed: int, clip: WorldClip | None = None) -> list[Description]:
+    """The clip of a seed, if it is not there yet, its mirror image, and pictures out of both: always the same."""
+    clip = clip or config.clip(seed)
     versions, rng = (clip, clip.mirrored()), np.random.default_rng([seed, 1])
     cover = _cover(
         clip, [[0], *([last - 2, last] for last in range(TEMPORAL_STRIDE, config.num_frames, TEMPORAL_STRIDE))]

@@ -52,7 +52,8 @@ class TextReader(nn.Module):
         self.blocks = nn.ModuleList(TextKeysValues(width, config.num_heads) for _ in range(config.depth))
 
     def forward(self, text: Text) -> TextMemory:
-        assert bool(text.mask.any(-1).all()), "a frame without any text token to look at"
+        if text.mask.device.type == "cpu":  # looking at the values would make an accelerator wait
+            assert bool(text.mask.any(-1).all()), "a frame without any text token to look at"
         tokens = self.mlp(self.norm(text.states))
         bias = torch.zeros(text.mask.shape, device=text.mask.device).masked_fill(~text.mask, -math.inf)
         return TextMemory(tuple(block(tokens) for block in self.blocks), bias)
@@ -145,21 +146,22 @@ class DiT(nn.Module):
     def forward(
         self,
         latents: Float[Tensor, "b c t h w"],
-        noise_map: Float[Tensor, "b t h w"],
+        noise_map: Float[Tensor, "b t #h #w"],
         text: Text | TextMemory,
         frame_offset: int = 0,
     ) -> Float[Tensor, "b c t h w"]:
         """Velocity, float32.
 
-        ``noise_map`` is constant inside each patch. ``frame_offset`` is the place of the first frame on the timeline.
-        Training gives the ``Text`` itself, sampling its ``text_memory``.
+        ``noise_map`` [b t h w] is constant inside each patch, or [b t 1 1] where all of a frame is as noisy.
+        ``frame_offset`` is the place of the first frame on the timeline. Training gives the ``Text`` itself, sampling
+        its ``text_memory``.
         """
         height, width = latents.shape[-2:]
         patch = self.config.patch
         memory = text if isinstance(text, TextMemory) else self.text_reader(text)
         latents = pad_to_patches(latents, patch)
         levels = pad_to_patches(noise_map, patch)[..., ::patch, ::patch]
-        _, frames, rows, columns = levels.shape
+        frames, rows, columns = latents.shape[2], latents.shape[3] // patch, latents.shape[4] // patch
         times = torch.arange(frame_offset, frame_offset + frames, device=latents.device)
 
         patches = rearrange(latents, "b c t (h p) (w q) -> b t (h w) (p q c)", p=patch, q=patch)

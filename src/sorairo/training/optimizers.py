@@ -21,19 +21,19 @@ NUM_ITERATIONS = 5
 
 
 def orthogonalise(matrix: Tensor, bfloat16: bool = False) -> Tensor:
-    """The nearest half-orthogonal matrix, roughly: singular values end within about [0.7, 1.2].
+    """The nearest half-orthogonal matrix, or each of a stack, roughly: singular values end within about [0.7, 1.2].
 
     Five steps of the quintic Newton-Schulz iteration with the coefficients of Jordan et al. 2024. They bear rounding
     to ``bfloat16``, which is done where it is wanted and fast.
     """
     a, b, c = COEFFICIENTS
-    wide = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
-    x: Tensor = wide / (torch.linalg.matrix_norm(wide) + 1e-7)
+    wide = matrix.mT if matrix.shape[-2] > matrix.shape[-1] else matrix
+    x: Tensor = wide / (torch.linalg.matrix_norm(wide, keepdim=True) + 1e-7)
     x = x.bfloat16() if bfloat16 and fast_bfloat16(x.device) else x
     for _ in range(NUM_ITERATIONS):
-        gram = x @ x.T
+        gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return (x.T if wide is not matrix else x).to(matrix.dtype)
+    return (x.mT if wide is not matrix else x).to(matrix.dtype)
 
 
 class Muon(torch.optim.Optimizer):
