@@ -7,7 +7,7 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$1/chunks"
 folder=$(cd "$1" && pwd)
-seconds=${2:-660}
+seconds=${2:-800}
 chunks=$folder/chunks
 rm -f "$chunks/stop"
 export OMP_NUM_THREADS=1 # each of the processes that make scenes has a core of its own

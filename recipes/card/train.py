@@ -1,4 +1,4 @@
-"""Trains a grown transformer on chunks as they come: python recipes/card/train.py CHUNKS FOLDER --seconds 660.
+"""Trains a grown transformer on chunks as they come: python recipes/card/train.py CHUNKS FOLDER --seconds 800.
 
 clips.py makes the chunks meanwhile. FOLDER gets dit.safetensors, the moving average in float16, and log.jsonl.
 """
@@ -307,7 +307,7 @@ def arguments() -> argparse.Namespace:
     card = torch.cuda.is_available()
     parser.add_argument("chunks", type=Path, help="where clips.py leaves them")
     parser.add_argument("folder", type=Path, help="where the weights and the log go")
-    parser.add_argument("--seconds", type=float, default=660.0, help="of everything, compiling and waiting too")
+    parser.add_argument("--seconds", type=float, default=800.0, help="of everything, compiling and waiting too")
     parser.add_argument("--steps", type=int, default=-1, help="end after so many, if that is sooner")
     parser.add_argument("--start", default="sorairo-base", help="the model to grow from: a name or a folder")
     parser.add_argument("--depth", type=int, default=10, help="of the grown transformer; its width is 32 times that")
