@@ -10,7 +10,6 @@ import json
 import random
 import time
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -30,7 +29,7 @@ from sorairo.models.text_encoder import TextEncoder
 from sorairo.pipelines.cards import DIT_FILE, find_model, load_config
 from sorairo.shapes import LatentShape
 from sorairo.training.dit_loop import HEADS, MAX_GRADIENT_NORM, SIDE_LEVEL, SIDE_MARGIN
-from sorairo.training.optimizers import MovingAverage, Muon, Optimizers, orthogonalise
+from sorairo.training.optimizers import MovingAverage, Optimizers
 from sorairo.training.recipe import Schedule
 
 MUON_RATE, ADAMW_RATE = 0.012, 1e-3  # the recipes' own, a little more for larger batches
@@ -63,23 +62,6 @@ class ClockSchedule(Schedule):
     def factor(self, step: int) -> float:
         left = self.begun + self.seconds - time.monotonic()
         return max(0.0, min(1.0, (step + 1) / self.warmup_steps, left / (DECAY_SHARE * self.seconds)))
-
-
-class StackedMuon(Muon):
-    """Muon that makes all matrices of one shape orthogonal at once: one by one, they leave a card idle."""
-
-    @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> None:
-        assert closure is None
-        (group,), by_shape = self.param_groups, defaultdict(list)
-        for parameter in group["params"]:
-            by_shape[parameter.shape].append(parameter)
-        for shape, own in by_shape.items():
-            gradient, state = torch.stack([parameter.grad for parameter in own]), self.state[own[0]]
-            momentum = state.setdefault("momentum", torch.zeros_like(gradient)).lerp_(gradient, 1 - group["momentum"])
-            update = orthogonalise(gradient.lerp(momentum, group["momentum"]), self.bfloat16)
-            for parameter, change in zip(own, update, strict=True):
-                parameter.add_(change, alpha=-group["lr"] * max(1.0, shape[0] / shape[1]) ** 0.5)
 
 
 class Texts:
@@ -187,7 +169,6 @@ class Training:
         rates = {"muon_learning_rate": MUON_RATE, "adamw_learning_rate": ADAMW_RATE}
         clock = ClockSchedule(steps=0, decay_steps=0, warmup_steps=WARMUP_STEPS, **rates, seconds=seconds)
         optimizers = Optimizers(self.model, clock, HEADS, bfloat16=True)
-        optimizers.muon = StackedMuon(optimizers.muon.param_groups[0]["params"], MUON_RATE, bfloat16=True)
         clips, line, look = 0.0, time.monotonic(), -SECONDS_A_LOOK
         while (now := time.monotonic()) < clock.begun + seconds and step != self.args.steps:
             if now - look > SECONDS_A_LOOK:

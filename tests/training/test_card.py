@@ -20,7 +20,6 @@ from sorairo.config import DiTConfig
 from sorairo.models.dit import DiT, Text
 from sorairo.pipelines.cards import find_model, load_config
 from sorairo.shapes import LatentShape
-from sorairo.training.optimizers import Muon
 
 CARD = Path(__file__).parents[2] / "recipes" / "card"
 CPU = torch.device("cpu")
@@ -153,22 +152,6 @@ def test_maps_of_regions_have_known_and_noisy_places(patch: int) -> None:
         rectangles = noisy.any(2, keepdim=True) & noisy.any(3, keepdim=True)
         holes = (~noisy).any(2, keepdim=True) & (~noisy).any(3, keepdim=True)
         assert ((rectangles == noisy) | (holes == ~noisy)).flatten(1).all(1).all()
-
-
-def test_stacked_muon_steps_as_muon_does() -> None:
-    torch.manual_seed(0)
-    gradients = [[torch.randn(size) for size in ((4, 6), (6, 4), (4, 6))] for _ in range(2)]
-    ends = []
-    for kind in (Muon, card("train").StackedMuon):
-        weights = [nn.Parameter(torch.ones_like(gradient)) for gradient in gradients[0]]
-        muon = kind(weights, lr=0.1)
-        for step in gradients:
-            for weight, gradient in zip(weights, step, strict=True):
-                weight.grad = gradient.clone()
-            muon.step()
-        ends.append(weights)
-    for expected, found in zip(*ends, strict=True):
-        torch.testing.assert_close(found, expected)
 
 
 def test_the_schedule_follows_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,6 +79,17 @@ def test_two_steps_of_muon_use_momentum() -> None:
     torch.testing.assert_close(weight.detach(), expected)
 
 
+def test_matrices_of_one_shape_step_as_if_alone() -> None:
+    torch.manual_seed(0)
+    gradients = [torch.randn(size) for size in ((4, 6), (6, 4), (4, 6))]
+    together, alone = ([nn.Parameter(torch.ones_like(each)) for each in gradients] for _ in range(2))
+    for weight, gradient in zip(together + alone, 2 * gradients, strict=True):
+        weight.grad = gradient
+    for weights in (together, *([weight] for weight in alone)):
+        Muon(weights, lr=0.1).step()
+    torch.testing.assert_close(together, alone)
+
+
 def test_a_convolution_is_a_matrix_of_outputs_by_inputs_and_taps() -> None:
     torch.manual_seed(0)
     convolution, gradient = nn.Conv2d(3, 5, 3, bias=False), torch.randn(5, 3, 3, 3)

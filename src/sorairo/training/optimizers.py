@@ -6,6 +6,7 @@ Muon: Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networ
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from sorairo.models.precision import fast_bfloat16
+from sorairo.training.parallel import whole
 from sorairo.training.recipe import Schedule
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
@@ -54,31 +56,31 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
         assert closure is None
         for group in self.param_groups:
+            by_shape = defaultdict(list)
             for parameter in group["params"]:
                 if parameter.grad is not None:
-                    self._step_one(parameter, group)
+                    by_shape[parameter.shape].append(parameter)
+            for same in by_shape.values():  # together: one by one, they leave a card idle
+                self._step_some(same, group)
 
-    def _step_one(self, parameter: nn.Parameter, group: dict[str, Any]) -> None:
+    def _step_some(self, parameters: list[nn.Parameter], group: dict[str, Any]) -> None:
+        directions = [self._direction(parameter, group["momentum"]) for parameter in parameters]
+        stack = torch.stack([whole(direction) for direction in directions]).flatten(2)  # as FSDP shards them: gathered
+        scale = max(1.0, stack.shape[1] / stack.shape[2]) ** 0.5
+        updates = (orthogonalise(stack, self.bfloat16) * scale).view(len(stack), *parameters[0].shape)
+        for parameter, direction, update in zip(parameters, directions, updates, strict=True):
+            if isinstance(direction, DTensor):  # every process has computed the same whole: none needs to be told
+                update = distribute_tensor(update, direction.device_mesh, direction.placements, src_data_rank=None)
+            parameter.mul_(1 - group["lr"] * group["weight_decay"])
+            parameter.add_(update, alpha=-group["lr"])
+
+    def _direction(self, parameter: nn.Parameter, momentum: float) -> Tensor:
         gradient, state = parameter.grad, self.state[parameter]
         assert gradient is not None
         if "momentum" not in state:
             state["momentum"] = torch.zeros_like(parameter)
-        state["momentum"].lerp_(gradient, 1 - group["momentum"])
-        direction = gradient.lerp(state["momentum"], group["momentum"])  # Nesterov
-        parameter.mul_(1 - group["lr"] * group["weight_decay"])
-        parameter.add_(_update(direction, self.bfloat16), alpha=-group["lr"])
-
-
-def _update(direction: Tensor, bfloat16: bool) -> Tensor:
-    """Orthogonal update of one parameter; a sharded one is gathered, worked on whole, and sharded again."""
-    whole = direction.full_tensor() if isinstance(direction, DTensor) else direction
-    matrix = whole.flatten(1)
-    scale = max(1.0, matrix.shape[0] / matrix.shape[1]) ** 0.5
-    update: Tensor = (orthogonalise(matrix, bfloat16) * scale).view(whole.shape)
-    if isinstance(direction, DTensor):
-        # Every process has computed the same whole: none needs to be told.
-        update = distribute_tensor(update, direction.device_mesh, direction.placements, src_data_rank=None)
-    return update
+        state["momentum"].lerp_(gradient, 1 - momentum)
+        return gradient.lerp(state["momentum"], momentum)  # Nesterov
 
 
 class Optimizers:
