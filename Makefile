@@ -29,13 +29,15 @@ demo: setup  ## a clip from a sentence, its signature verified
 	$(BIN)/sorairo verify runs/demo.mp4
 	@echo "Your clip: $(CURDIR)/runs/demo.mp4"
 
-# One thread for each worker; pytest compiles the renderer once, before it starts them. What needs PostgreSQL or Node and
-# does not find it is skipped, and says so; whoever may install Debian's packages gets the first, and Chromium.
+# One thread for each worker; pytest compiles the renderer once, before it starts them. What needs PostgreSQL, a token or
+# Node and does not find it is skipped, and says so; whoever may install Debian's packages gets the first two, and Chromium.
 test: setup  ## all tests
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || [ "$$(id -u)" != 0 ] \
 		|| (apt-get update && apt-get install --yes --no-install-recommends postgresql) >/dev/null 2>&1 || true
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || [ "$$(id -u)" != 0 ] \
 		|| (apt-get update && apt-get install --yes --no-install-recommends chromium) >/dev/null 2>&1 || true
+	@command -v pkcs11-tool >/dev/null && command -v softhsm2-util >/dev/null || [ "$$(id -u)" != 0 ] \
+		|| (apt-get update && apt-get install --yes --no-install-recommends softhsm2 opensc) >/dev/null 2>&1 || true
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
 
 check: setup  ## style, types, imports, dependencies

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import json
 import os
 import shutil
 import subprocess
@@ -24,6 +25,8 @@ from sorairo.provenance import Manifest, SigningError, open_authority, sign, ver
 from sorairo.provenance import authority as certificates
 from sorairo.provenance.authority import create_authority
 from sorairo.provenance.signer import Signing, load_signing, signature_by
+
+MODULES = [str(path) for path in Path("/usr/lib").glob("**/libsofthsm2.so")]
 
 KEEPER = """
 import sys
@@ -58,6 +61,35 @@ def test_a_program_signs_with_a_key_that_is_elsewhere(
     assert open_authority().key == ""
     assert sign(clip, tmp_path / "a.mp4", manifest).state == "trusted"
     assert verify(tmp_path / "a.mp4").state == "trusted"
+
+
+@pytest.mark.skipif(
+    not (MODULES and shutil.which("softhsm2-util") and shutil.which("pkcs11-tool")),
+    reason="SoftHSM and OpenSC are not installed (Debian's packages softhsm2 and opensc)",
+)
+def test_a_token_signs_by_pkcs_11(
+    clip: Path, tmp_path: Path, manifest: Manifest, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_authority(home / "authority")
+    key = (home / "authority" / "key.pem").rename(tmp_path / "key.pem")
+    (tmp_path / "tokens").mkdir()
+    (tmp_path / "softhsm2.conf").write_text(f"directories.tokendir = {tmp_path / 'tokens'}\n")
+    monkeypatch.setenv("SOFTHSM2_CONF", str(tmp_path / "softhsm2.conf"))
+    monkeypatch.setenv("TOKEN_PIN", "123456")
+    pins, token = ("--pin", "123456"), ("--label", "clips")
+    for given in (("--init-token", "--free", "--so-pin", "1234", *pins, *token),
+                  ("--import", str(key), "--id", "01", "--token", "clips", *pins, *token)):  # fmt: skip
+        subprocess.run(["softhsm2-util", *given], check=True, capture_output=True)
+    key.unlink()
+    command = f"openssl dgst -sha256 -binary | pkcs11-tool --module {MODULES[0]} --token-label clips"
+    command += " --login --pin env:TOKEN_PIN --id 01 --sign --mechanism ECDSA"
+    configured(home, command=json.dumps(["sh", "-c", command]))
+    assert sign(clip, tmp_path / "a.mp4", manifest).state == "trusted"
+    assert verify(tmp_path / "a.mp4").state == "trusted"
+    monkeypatch.setenv("TOKEN_PIN", "654321")
+    with pytest.raises(SigningError, match="'sh' failed with exit code 1"):
+        sign(clip, tmp_path / "b.mp4", manifest)
+    assert "b.mp4" not in os.listdir(tmp_path)
 
 
 @pytest.mark.parametrize(
