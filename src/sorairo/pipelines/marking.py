@@ -46,8 +46,7 @@ class Finished(Iterator[Frames]):
 
     def replaced_by(self, frame: Frames, timeline: Timeline) -> bool:
         """Whether ``frame`` is wholly of a file. Where only a part is kept, as around a mask, it counts as made."""
-        partly = timeline.mask is not None or (timeline.source is not None and timeline.source.place is not None)
-        return frame is not self._last and not partly
+        return frame is not self._last and timeline.mask is None
 
 
 def ingredients(request: VideoRequest) -> tuple[Ingredient, ...]:

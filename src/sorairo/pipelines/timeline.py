@@ -73,7 +73,10 @@ class Placed:
 
 @dataclass(frozen=True)
 class Timeline:
-    """The known side of a request. ``shape`` counts the frames that are made, those that wrap around included."""
+    """The known side of a request. ``shape`` counts the frames that are made, those that wrap around included.
+
+    ``mask``: white where the source is made anew, which is also what is around a source that has a place.
+    """
 
     request: VideoRequest
     shape: VideoShape
@@ -103,8 +106,8 @@ class Timeline:
         shape, groups = self.shape.latent, self.groups
         of_source = [float(self.levels[group.start : group.stop].max()) for group in groups]
         noise_map = curve(shape, of_source)
-        made = self._made(groups)
-        if made is not None:
+        if self.mask:
+            made = np.stack([self._made(self.mask, group) for group in groups])
             noise_map = noise_map * region(shape, torch.from_numpy(made), patch)
         for anchor in self.anchors:
             for group in self._groups_of(anchor):
@@ -140,7 +143,7 @@ class Timeline:
         first, waiting = before, list[Frames]()
         for index, frame in enumerate(frames):
             given = self._given(index)
-            if given is None or (given is self.source and self._mask()):
+            if given is None or (given is self.source and self.mask):
                 waiting.append(frame)
                 if len(waiting) > SETTLING:
                     yield from _settled([waiting.pop(0)], before, None)
@@ -180,7 +183,7 @@ class Timeline:
         source = self.source
         if source is None or frame not in source.covered:
             return None
-        if self.mask or source.place:
+        if self.mask:
             return source
         if self.levels[frame] > 0:
             return None
@@ -219,32 +222,17 @@ class Timeline:
         encoded = vae.encode_stream(from_pixels(chunk).to(vae.latent_mean.device) for chunk in chunks)
         return torch.cat([chunk.cpu() for chunk in encoded], dim=2)[:, :, past:]
 
-    def _made(self, groups: Sequence[range]) -> Float[np.ndarray, "t h w"] | None:
-        """Where the source is made anew, for every latent frame."""
-        mask = self._mask()
-        if mask is None:
-            return None
-        return np.stack(
-            [(np.stack([self._native(mask, f) for f in group])[..., 0] >= WHITE).any(0) for group in groups]
-        )
+    def _made(self, mask: Placed, group: range) -> Float[np.ndarray, "h w"]:
+        """True where the source is made anew in any frame of a latent frame."""
+        made: np.ndarray = np.stack([self._native(mask, frame)[..., 0] for frame in group]).max(0) >= WHITE
+        return made
 
     def _made_pixels(self, given: Placed, frame: float, width: int, height: int) -> Float[np.ndarray, "h w"] | None:
         """True where ``given`` does not show at ``frame``; None where all of it does."""
-        mask = self._mask() if given is self.source else None
-        if mask is None:
+        if self.mask is None or given is not self.source:
             return None
-        made: np.ndarray = mask.picture(frame, self.request, width, height)[..., 0] >= WHITE
+        made: np.ndarray = self.mask.picture(frame, self.request, width, height)[..., 0] >= WHITE
         return made
-
-    def _mask(self) -> Placed | None:
-        """White where the source is made anew: the mask, or what is around a source that has a place."""
-        source, request = self.source, self.request
-        if self.mask or source is None or source.place is None:
-            return self.mask
-        white = np.full((request.height, request.width, 3), 255, np.uint8)
-        left, top = source.place
-        white[top : top + source.frames.shape[1], left : left + source.frames.shape[2]] = 0
-        return Placed(white[None], 0, 0, 0, self.shape.num_frames)
 
 
 def open_timeline(request: VideoRequest) -> Timeline:
@@ -255,22 +243,23 @@ def open_timeline(request: VideoRequest) -> Timeline:
             another size, material that begins after its end.
     """
     shape, files = request.shape, {material: _read(material) for material in request.materials}
-    anchors = tuple(_anchor(f"anchors[{n}]", a, files, shape) for n, a in enumerate(request.anchors))
+    anchors = tuple(_anchor(f"anchors[{n}]", a, files[a.material], shape) for n, a in enumerate(request.anchors))
     if request.wrap:
         shape, anchors = _wrapped(shape, anchors)
     _check_apart(anchors)
     source = request.source
     if source is None:
         return Timeline(request, shape, anchors)
-    placed = _under(source.material, source, files, shape)
-    if placed.place is not None:
-        _check_place(placed.frames, placed.place, request)
-    second = _under(source.second, source, files, shape) if source.second else None
-    mask = None
+    below, mask = files[source.material], None
+    placed = _under(below, source, shape)
+    if source.place is not None:
+        _check_place(below, source.place, request)
+        mask = Placed(_around(below, source.place, request), 0, 0.0, 0, shape.num_frames)
     if request.mask:
-        frames, fps = files[request.mask]
-        _check_mask(request.mask, frames, placed.frames)
-        mask = Placed(frames, fps, 0.0, 0, shape.num_frames)
+        frames = files[request.mask]
+        _check_mask(request.mask, frames, below)
+        mask = Placed(frames, frames.fps, 0.0, 0, shape.num_frames)
+    second = _under(files[source.second], source, shape) if source.second else None
     return Timeline(request, shape, anchors, placed, second, mask)
 
 
@@ -305,43 +294,46 @@ def _landed(
     return frames[:stop] + way
 
 
-def _read(material: Material) -> tuple[Footage, float]:
+def _read(material: Material) -> Footage:
     if material.sha256:
         found = file_sha256(material.path)
         if found != material.sha256:
             raise ValueError(f"{material.path} is another file than the request names: its SHA-256 is {found[:12]}...")
-    footage = Footage(material.path)
-    return footage, footage.fps
+    return Footage(material.path)
 
 
-def _anchor(field: str, anchor: Anchor, files: dict[Material, tuple[Footage, float]], shape: VideoShape) -> Placed:
-    frames, fps = files[anchor.material]
-    number = _num_frames(f"{field}.start", frames, fps, anchor.start)
+def _anchor(field: str, anchor: Anchor, frames: Footage, shape: VideoShape) -> Placed:
+    number = _num_frames(f"{field}.start", frames, anchor.start)
     if anchor.seconds is not None:
         wanted = 1 + round(anchor.seconds * NATIVE_FPS)
-        if fps and wanted > number:
+        if frames.fps and wanted > number:
             raise ValueError(
                 f"{field}.seconds is {anchor.seconds:g}; {PurePath(anchor.material.path).name} has "
                 f"{(number - 1) / NATIVE_FPS:g} s from there: the nearest is {(number - 1) / NATIVE_FPS:g}"
             )
         number = wanted
     first = round(anchor.time * NATIVE_FPS)
-    return Placed(frames, fps, anchor.start, first, min(number, shape.num_frames - first), anchor.strength)
+    return Placed(frames, frames.fps, anchor.start, first, min(number, shape.num_frames - first), anchor.strength)
 
 
-def _under(
-    material: Material, source: Source, files: dict[Material, tuple[Footage, float]], shape: VideoShape
-) -> Placed:
-    frames, fps = files[material]
-    number = _num_frames("source.start", frames, fps, source.start) if fps else shape.num_frames
-    return Placed(frames, fps, source.start, 0, min(number, shape.num_frames), place=source.place)
+def _under(frames: Footage, source: Source, shape: VideoShape) -> Placed:
+    number = _num_frames("source.start", frames, source.start) if frames.fps else shape.num_frames
+    return Placed(frames, frames.fps, source.start, 0, min(number, shape.num_frames), place=source.place)
 
 
-def _num_frames(field: str, frames: Footage, fps: float, start: float) -> int:
+def _around(frames: Footage, place: tuple[int, int], request: VideoRequest) -> Frames:
+    """A mask [1 h w 3] of the request's size: black where ``frames`` lie at ``place``, white around them."""
+    mask = np.full((1, request.height, request.width, 3), 255, np.uint8)
+    left, top = place
+    mask[:, top : top + frames.shape[1], left : left + frames.shape[2]] = 0
+    return mask
+
+
+def _num_frames(field: str, frames: Footage, start: float) -> int:
     """Frames at the timeline's rate that a file has from ``start`` on."""
-    if not fps:
+    if not frames.fps:
         return 1
-    seconds = (len(frames) - 1) / fps
+    seconds = (len(frames) - 1) / frames.fps
     if start > seconds:
         raise ValueError(f"{field} is {start:g}; the material lasts {seconds:g} s: the nearest is {seconds:g}")
     return 1 + int((seconds - start) * NATIVE_FPS + 1e-6)
@@ -366,7 +358,7 @@ def _check_apart(anchors: Sequence[Placed]) -> None:
             )
 
 
-def _check_place(frames: Footage | Frames, place: tuple[int, int], request: VideoRequest) -> None:
+def _check_place(frames: Footage, place: tuple[int, int], request: VideoRequest) -> None:
     for field, edge, length, room in (
         ("left", place[0], frames.shape[2], request.width),
         ("top", place[1], frames.shape[1], request.height),
@@ -378,7 +370,7 @@ def _check_place(frames: Footage | Frames, place: tuple[int, int], request: Vide
             )
 
 
-def _check_mask(mask: Material, frames: Footage, source: Footage | Frames) -> None:
+def _check_mask(mask: Material, frames: Footage, source: Footage) -> None:
     if frames.shape[1:3] != source.shape[1:3]:
         found, wanted = (f"{size[2]}x{size[1]}" for size in (frames.shape, source.shape))
         raise ValueError(f"mask {PurePath(mask.path).name} is {found}; it must have the source's size, {wanted}")
