@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from sorairo.checkpoint import file_sha256, load_into, load_state, load_tensors, save_state, save_tensors
+from sorairo.checkpoint import file_sha256, load_into, load_tensors, save_tensors
 
 FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 WHOLE_NUMBERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool)
@@ -35,15 +35,8 @@ def tensors_of_every_kind() -> dict[str, torch.Tensor]:
     }
 
 
-def same(a: object, b: object) -> bool:
-    """Equality of trees with tensors, types of containers and keys included."""
-    if isinstance(a, torch.Tensor):
-        return isinstance(b, torch.Tensor) and a.dtype == b.dtype and torch.equal(a, b)
-    if isinstance(a, dict):
-        return isinstance(b, dict) and list(a) == list(b) and all(same(a[key], b[key]) for key in a)
-    if isinstance(a, list | tuple):
-        return type(a) is type(b) and len(a) == len(b) and all(map(same, a, b))
-    return type(a) is type(b) and a == b
+def same(a: torch.Tensor, b: torch.Tensor) -> bool:
+    return a.dtype == b.dtype and torch.equal(a, b)
 
 
 def test_round_trip_of_every_dtype_and_layout(tmp_path: Path) -> None:
@@ -60,7 +53,9 @@ def test_the_format_is_the_library_s(tmp_path: Path) -> None:
     """An independent writer and reader agree with ours, and element sizes are aligned."""
     tensors = {"b": torch.ones(3, dtype=torch.bool), "a": torch.rand(3, 3, dtype=torch.float64)}
     save_tensors(tmp_path / "ours", tensors, {})
-    assert same(load_file(tmp_path / "ours"), {"a": tensors["a"], "b": tensors["b"]})
+    found = load_file(tmp_path / "ours")
+    assert found.keys() == tensors.keys()
+    assert all(same(found[name], tensor) for name, tensor in tensors.items())
     save_file(tensors, tmp_path / "theirs", metadata={"format": "pt"})
     loaded, metadata = load_tensors(tmp_path / "theirs")
     assert metadata == {}
@@ -111,7 +106,7 @@ def test_load_into_with_prefix(tmp_path: Path) -> None:
     named = {f"ema.{name}": tensor for name, tensor in source.state_dict().items()}
     save_tensors(tmp_path / "a", named | {"step": torch.tensor(5)}, {"steps": 5})
     assert load_into(target, tmp_path / "a", prefix="ema.") == {"steps": 5}
-    assert same(dict(source.state_dict()), dict(target.state_dict()))
+    assert all(map(same, source.state_dict().values(), target.state_dict().values()))
 
 
 def test_load_into_names_what_does_not_fit(tmp_path: Path) -> None:
@@ -130,69 +125,6 @@ def test_load_into_names_what_does_not_fit(tmp_path: Path) -> None:
     assert "unexpected old.0, old.1, old.2 and 6 more;" in message
     assert message.endswith("another shape 1.weight [5, 2] for [2, 2]")
     assert torch.equal(module[0].weight, before)
-
-
-# --- training state ------------------------------------------------------------------------------------------------
-
-
-def train(module: nn.Module, optimizer: torch.optim.Optimizer, steps: int) -> list[float]:
-    losses = []
-    for _ in range(steps):
-        loss = (module(torch.rand(8, 3)) - 1).square().mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    return losses
-
-
-def test_resuming_gives_the_same_losses(tmp_path: Path) -> None:
-    """A real AdamW and the real random state go through the file; a wrong bit would change the loss."""
-    torch.manual_seed(0)
-    module = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 1))
-    optimizer = torch.optim.AdamW(module.parameters(), lr=0.01, betas=(0.9, 0.95))
-    train(module, optimizer, 5)
-    state = {
-        "module": module.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "random": torch.get_rng_state(),
-        "position": {"epoch": 1, "order": [3, 1, 2], "best": float("inf"), "done": False, "note": None, "big": 2**127},
-    }
-    save_state(tmp_path / "state", state)
-    expected = train(module, optimizer, 5)
-
-    loaded = load_state(tmp_path / "state")
-    assert loaded["position"] == state["position"]
-    assert loaded["optimizer"]["param_groups"][0]["betas"] == (0.9, 0.95)
-    module = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 1))
-    optimizer = torch.optim.AdamW(module.parameters())
-    module.load_state_dict(loaded["module"])
-    optimizer.load_state_dict(loaded["optimizer"])
-    torch.set_rng_state(loaded["random"])
-    assert train(module, optimizer, 5) == expected
-
-
-def test_names_that_meet_after_joining_stay_apart(tmp_path: Path) -> None:
-    state = {
-        "a.b": torch.tensor(1),
-        "a": {"b": torch.tensor(2)},
-        "1": torch.tensor(3),
-        1: torch.tensor(4),
-        "list": [(), {}],
-    }
-    save_state(tmp_path / "state", state)
-    assert same(load_state(tmp_path / "state"), state)
-
-
-def test_state_refuses_what_it_cannot_give_back(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"state\.a\.1 is a PosixPath|state\.a\.1 is a WindowsPath"):
-        save_state(tmp_path / "s", {"a": [1, Path()]})
-    with pytest.raises(ValueError, match=r"state\.a has the key 1\.5"):
-        save_state(tmp_path / "s", {"a": {1.5: 1}})
-    save_tensors(tmp_path / "weights", {"a": torch.ones(1)}, {})
-    with pytest.raises(ValueError, match="holds tensors only"):
-        load_state(tmp_path / "weights")
-    assert os.listdir(tmp_path) == ["weights"]
 
 
 # --- never a partial file ------------------------------------------------------------------------------------------

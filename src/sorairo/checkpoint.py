@@ -1,4 +1,4 @@
-"""Weights and training state on disk: safetensors with a JSON header, written whole or not at all.
+"""Weights and other tensors on disk: safetensors with a JSON header, written whole or not at all.
 
 Never pickles, never runs anything a file says, and never replaces a good file with a part of one.
 """
@@ -18,7 +18,6 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 _METADATA_KEY = "sorairo"  # the one entry of the header's `__metadata__`, a JSON text
-_SKELETON_KEY = "state"
 _MAX_NAMES = 3  # names printed of each kind of mismatch
 
 _DTYPE_NAMES = {
@@ -92,27 +91,6 @@ def load_into(module: nn.Module, path: str | Path, prefix: str = "") -> dict[str
     return metadata
 
 
-def save_state(path: str | Path, state: Mapping[str, Any]) -> None:
-    """Write a tree of dicts (text or integer keys), lists, tuples, tensors, numbers, texts, booleans and None.
-
-    Takes an optimiser's `state_dict()` and a random generator's state as they are. The tensors go to the file's body,
-    the tree without them to its metadata. Raises ValueError naming the entry that is of another type; OSError as
-    `save_tensors` does. Tensors that are one object come back as separate ones.
-    """
-    tensors: dict[str, Tensor] = {}
-    skeleton = _dismantle(state, "state", tensors)
-    save_tensors(path, tensors, {_SKELETON_KEY: skeleton})
-
-
-def load_state(path: str | Path) -> dict[str, Any]:
-    """Read what `save_state` wrote; tensors are on the CPU. Raises ValueError as `load_tensors` does."""
-    tensors, metadata = load_tensors(path)
-    if _SKELETON_KEY not in metadata:
-        raise ValueError(f"{path} holds tensors only, no training state")
-    state: dict[str, Any] = _assemble(metadata[_SKELETON_KEY], tensors)
-    return state
-
-
 def file_sha256(path: str | Path) -> str:
     """The SHA-256 of a file, in hexadecimal: how a signed clip names the weights that made it."""
     with open(path, "rb") as file:
@@ -173,39 +151,6 @@ def _sync_folder(folder: Path) -> None:
                 raise
         finally:
             os.close(handle)
-
-
-def _dismantle(node: Any, name: str, tensors: dict[str, Tensor]) -> Any:
-    """Move the tensors of a tree into `tensors`; every container becomes a one-key object that tells its type."""
-    match node:
-        case Tensor():
-            unique = name if name not in tensors else f"{name}#{len(tensors)}"  # {"a.b": …} beside {"a": {"b": …}}
-            tensors[unique] = node
-            return {"tensor": unique}
-        case Mapping():
-            wrong = [key for key in node if type(key) not in (str, int)]
-            if wrong:
-                raise ValueError(f"{name} has the key {wrong[0]!r}: keys of a saved state are text or integers")
-            return {"dict": [[key, _dismantle(value, f"{name}.{key}", tensors)] for key, value in node.items()]}
-        case list() | tuple():
-            kind = "tuple" if isinstance(node, tuple) else "list"
-            return {kind: [_dismantle(value, f"{name}.{i}", tensors) for i, value in enumerate(node)]}
-        case bool() | int() | float() | str() | None:
-            return node
-    raise ValueError(f"{name} is a {type(node).__name__}: a saved state holds tensors, numbers, text, lists and dicts")
-
-
-def _assemble(node: Any, tensors: Mapping[str, Tensor]) -> Any:
-    match node:
-        case {"tensor": name}:
-            return tensors[name]
-        case {"dict": items}:
-            return {key: _assemble(value, tensors) for key, value in items}
-        case {"tuple": items}:
-            return tuple(_assemble(value, tensors) for value in items)
-        case {"list": items}:
-            return [_assemble(value, tensors) for value in items]
-    return node
 
 
 def _listed(kind: str, names: list[str]) -> str:
