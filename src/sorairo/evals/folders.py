@@ -101,17 +101,8 @@ def words_of(prompt: str) -> tuple[Statement, ...]:
         for shape, names in words.SHAPE_WORDS.items():
             if any(re.search(rf" {color} (\w+ )?{name}(e?s)? ", text) for name in names):
                 said.append(Statement("shape", Noun(color, shape)))
-    tables = {"ground": words.GROUND_PHRASES, "light": words.LIGHT_PHRASES, "camera": _camera_phrases()}
+    tables = {"ground": words.GROUND_PHRASES, "light": words.LIGHT_PHRASES, "camera": words.CAMERA_PHRASES}
     for fact, table in tables.items():
         named = [name for name, phrases in table.items() if any(f" {phrase} " in text for phrase in phrases)]
         said += [Statement(fact, value=name) for name in named[:1]]
     return tuple(dict.fromkeys(said))
-
-
-def _camera_phrases() -> dict[str, tuple[str, ...]]:
-    sides = ("left", "right")
-    return {
-        name.format(side=side): tuple(phrase.format(side=side) for phrase in phrases)
-        for name, phrases in words.CAMERA_PHRASES.items()
-        for side in (sides if "{side}" in name else sides[:1])
-    }

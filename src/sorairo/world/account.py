@@ -18,12 +18,11 @@ from collections.abc import Collection, Iterator, Sequence
 from sorairo.world.claims import Claim
 from sorairo.world.clip import WorldClip
 from sorairo.world.facts import EVENT_KINDS, Facts
-from sorairo.world.objects import COLORS, MATERIALS, PROP_COLORS, SHAPES, SIZES, SceneObject
+from sorairo.world.objects import COLORS, MATERIALS, ONE_SIZE, PROP_COLORS, SHAPES, SIZES, SceneObject
 from sorairo.world.story import beats, claims_of, nameable, placed_pairs
 
 EVENTS = (*EVENT_KINDS, "stay hidden")
 MANNERS = ("roll", "slide", "move")
-PROPS = ("domino", "ramp", "wall")  # of one size, and not of rubber or metal
 Looks = dict[tuple[str, ...], int]
 """The number of each thing, by its colour and shape."""
 SEEN_TOGETHER = 0.25  # visible share of each of several that are counted at once
@@ -54,8 +53,8 @@ def _named(clip: WorldClip, look: tuple[str, str], number: int, order: Sequence[
     alike = [i for i in order if _look(clip.objects[i]) == look]
     sizes, materials = ({getattr(clip.objects[i], name) for i in alike} for name in ("size", "material"))
     color, shape = look
-    size = sizes.pop() if len(sizes) == 1 and shape not in PROPS else None
-    material = materials.pop() if len(materials) == 1 and shape not in PROPS else None
+    size = sizes.pop() if len(sizes) == 1 and shape not in ONE_SIZE else None
+    material = materials.pop() if len(materials) == 1 and shape not in ONE_SIZE else None
     yield Claim("object", number, color=color, shape=shape, size=size, material=material)
     count = int((clip.facts.visible[:, alike] > SEEN_TOGETHER).sum(1).max())
     if count > 1:

@@ -6,7 +6,8 @@ Never says what did not visibly happen. The generator of random numbers only cho
 from __future__ import annotations
 
 import re
-from typing import get_args
+from collections.abc import Sequence
+from typing import TypeVar, get_args
 
 import numpy as np
 
@@ -14,13 +15,15 @@ from sorairo.world import words
 from sorairo.world.claims import Caption, Claim, Style
 from sorairo.world.clip import WorldClip
 from sorairo.world.facts import OTHER_SIDE
-from sorairo.world.objects import PROP_COLORS
+from sorairo.world.objects import ONE_SIZE, PROP_COLORS
 from sorairo.world.story import Beat, beats, claims_of, is_placed, left_of, nameable, placed_pairs
 
 SAY_SIZE = {"fragment": 0.12, "short": 0.25, "medium": 0.45, "dense": 0.85}
 SAY_MATERIAL = {"fragment": 0.04, "short": 0.08, "medium": 0.2, "dense": 0.65}
 MOST_BEATS = {"fragment": 1, "short": 2, "medium": 3, "dense": 5}
 SIDE_KINDS = ("enter", "travel", "fall", "leave", "stop", "reappear", "reappear across", "stay hidden")  # cut first
+AFTER_HIDING = ("reappear", "reappear across", "stay hidden")
+Item = TypeVar("Item")
 
 
 def caption(clip: WorldClip, style: Style, rng: np.random.Generator, still: int | None = None) -> Caption:
@@ -33,8 +36,7 @@ def caption(clip: WorldClip, style: Style, rng: np.random.Generator, still: int 
     if still is not None and not 0 <= still < clip.shape.num_frames:
         raise ValueError(f"still is {still}; the nearest valid frames are 0 to {clip.shape.num_frames - 1}")
     speaker = _Speaker(clip, style, rng, still)
-    text = speaker.picture() if still is not None else speaker.film()
-    return Caption(text, style, tuple(dict.fromkeys(speaker.claims)))
+    return speaker.captioned(speaker.picture() if still is not None else speaker.film())
 
 
 def expansion(clip: WorldClip, rng: np.random.Generator) -> tuple[Caption, str]:
@@ -44,8 +46,7 @@ def expansion(clip: WorldClip, rng: np.random.Generator) -> tuple[Caption, str]:
     light, and what the camera does: nothing else is new in it.
     """
     speaker = _Speaker(clip, "fragment" if rng.random() < 0.7 else "short", rng, None)
-    text = (speaker.placed_pair() if speaker.chance(0.2) else "") or speaker.film()
-    prompt = Caption(text, speaker.style, tuple(dict.fromkeys(speaker.claims)))
+    prompt = speaker.captioned((speaker.placed_pair() if speaker.chance(0.2) else "") or speaker.film())
     setting = f"{speaker.pick(words.TAKES_PLACE)} {speaker.setting(True, True)}"
     parts = (speaker.clause, setting, speaker.camera(whole=True))
     return prompt, " ".join(sentence_case(part) for part in parts)
@@ -63,7 +64,11 @@ class _Speaker:
     def chance(self, probability: float) -> bool:
         return bool(self.rng.random() < probability)
 
-    def pick(self, options: tuple[str, ...]) -> str:
+    def captioned(self, text: str) -> Caption:
+        """The text with all that was claimed until now, each claim once."""
+        return Caption(text, self.style, tuple(dict.fromkeys(self.claims)))
+
+    def pick(self, options: Sequence[Item]) -> Item:
         return options[int(self.rng.integers(len(options)))]
 
     def pick_usual(self, options: tuple[str, ...]) -> str:
@@ -94,7 +99,7 @@ class _Speaker:
 
     def _size_word(self, index: int) -> str:
         thing = self.clip.objects[index]
-        if thing.shape in ("domino", "ramp", "wall") or not self.chance(SAY_SIZE[self.style]):
+        if thing.shape in ONE_SIZE or not self.chance(SAY_SIZE[self.style]):
             return ""
         if thing.size == "medium" and not self.chance(0.15):
             return ""
@@ -180,11 +185,8 @@ class _Speaker:
     def camera(self, whole: bool = False) -> str:
         """How the camera moves; whole: as a clause that can stand alone."""
         self.claim("camera", name=self.facts.camera_move)
-        kind, _, side = self.facts.camera_move.partition(" ")
-        options = words.CAMERA_PHRASES[f"{kind} {{side}}" if side in OTHER_SIDE else self.facts.camera_move]
-        return self.pick_usual(tuple(o for o in options if o.startswith("the ")) if whole else options).format(
-            side=side
-        )
+        options = words.CAMERA_PHRASES[self.facts.camera_move]
+        return self.pick_usual(tuple(o for o in options if o.startswith("the ")) if whole else options)
 
     def action(self, beat: Beat) -> str:
         """One beat as a verb phrase in the third person, with its claims."""
@@ -197,10 +199,13 @@ class _Speaker:
         manner = words.MANNERS.get(verb) if "{v}" in phrase else None
         self.claims += claims_of(beat, self.facts, manner, "{side}" in phrase)
         if "{x}" in phrase:
-            assert beat.other is not None
-            x = self.group_noun(beat.group) if beat.group else self.noun(beat.other)
-            phrase = phrase.replace("{x}", x).replace("{it}", "them" if beat.group else "it")
+            phrase = phrase.replace("{x}", self._met(beat)).replace("{it}", "them" if beat.group else "it")
         return phrase.format(v=verb, side=beat.side, far=far, ground=words.GROUND_NOUNS.get(self.facts.ground, "floor"))
+
+    def _met(self, beat: Beat) -> str:
+        """What the subject of a beat meets: a group as one."""
+        assert beat.other is not None
+        return self.group_noun(beat.group) if beat.group else self.noun(beat.other)
 
     def told(self) -> list[Beat]:
         """The beats that this style tells, in order."""
@@ -213,18 +218,17 @@ class _Speaker:
         return self._shortened(everything, most)
 
     def _shortened(self, everything: list[Beat], most: int) -> list[Beat]:
-        """At most so many beats: the main ones first, then from the beginning; what follows on another needs it."""
-        order = sorted(
-            range(len(everything)),
-            key=lambda k: (everything[k].kind in SIDE_KINDS, k) if most > 1 else (self.rng.random(), k),
-        )
-        kept = sorted(order[:most]) if most > 1 else [k for k in order if self._stands_alone(everything[k])][:1]
-        chosen = [everything[k] for k in kept]
-        hides = any(beat.kind == "hide" for beat in chosen)
-        return [beat for beat in chosen if hides or beat.kind not in ("reappear", "reappear across", "stay hidden")]
+        """At most so many beats: the main ones first, then from the beginning; what follows on another needs it.
 
-    def _stands_alone(self, beat: Beat) -> bool:
-        return beat.kind not in ("reappear", "reappear across", "stay hidden", "stop", "leave")
+        A single one is any that stands alone.
+        """
+        if most == 1:
+            shuffled = sorted(everything, key=lambda _: self.rng.random())
+            return [beat for beat in shuffled if beat.kind not in (*AFTER_HIDING, "stop", "leave")][:1]
+        order = sorted(range(len(everything)), key=lambda k: everything[k].kind in SIDE_KINDS)
+        chosen = [everything[k] for k in sorted(order[:most])]
+        hides = any(beat.kind == "hide" for beat in chosen)
+        return [beat for beat in chosen if hides or beat.kind not in AFTER_HIDING]
 
     def sentence(self, chosen: list[Beat]) -> str:
         """The actor and what it does, as one clause."""
@@ -235,17 +239,22 @@ class _Speaker:
             return self._passive(last)
         subject = self.noun(chosen[0].subject)
         actions = [self.action(beat) for beat in chosen]
-        verb, _, rest = actions[0].partition(" ")
         self.clause = f"{subject} {self._chained(actions)}"
-        if len(actions) == 1 and verb in words.PARTICIPLES and " and " not in rest and self.chance(0.2):
-            return f"{subject} is {words.PARTICIPLES[verb]} {rest}".strip()
+        if len(actions) == 1 and (doing := self._under_way(actions[0], 0.2)):
+            return f"{subject} is {doing}"
         return self.clause
+
+    def _under_way(self, action: str, probability: float) -> str:
+        """The action by the -ing form of its verb, "rolling in from the left", or nothing."""
+        verb, _, rest = action.partition(" ")
+        if verb in words.PARTICIPLES and " and " not in action and self.chance(probability):
+            return f"{words.PARTICIPLES[verb]} {rest}".strip()
+        return ""
 
     def _passive(self, beat: Beat) -> str:
         """What happened to the other one: "a row of dominoes is knocked over by a red ball"."""
-        assert beat.other is not None
         self.claims += claims_of(beat, self.facts)
-        x = self.group_noun(beat.group) if beat.group else self.noun(beat.other)
+        x = self._met(beat)
         be = "is" if x.startswith(("a ", "an ", "the ")) else "are"
         return self.pick(words.PASSIVES[beat.kind]).format(x=x, be=be, a=self.noun(beat.subject))
 
@@ -296,21 +305,12 @@ class _Speaker:
         bare = self.chance(0.4)
         subject, action = self.noun(beat.subject, bare), self.action(beat)
         self.clause = f"{with_article(subject) if bare else subject} {action}"
-        verb, _, rest = action.partition(" ")
-        if verb in words.PARTICIPLES and " and " not in action and self.chance(0.5):
-            return f"{subject} {words.PARTICIPLES[verb]} {rest}".strip()
-        return f"{subject} {action}"
+        return f"{subject} {self._under_way(action, 0.5) or action}"
 
     def _key_words(self, body: str, extra: str) -> str:
         parts = [body]
         if extra in ("ground", "both"):
-            parts.append(
-                self.setting(True, False)
-                .removeprefix("on ")
-                .removeprefix("in ")
-                .removeprefix("a ")
-                .removeprefix("the ")
-            )
+            parts.append(re.sub("^(on )?(in )?(a )?(the )?", "", self.setting(True, False)))
         if extra in ("light", "both"):
             self.claim("light", name=self.facts.light)
             parts.append(self.pick(words.LIGHT_WORDS[self.facts.light]))
@@ -385,24 +385,20 @@ class _Speaker:
     def _relation(self) -> str:
         """One left-right relation that holds for the whole clip."""
         pairs = placed_pairs(self.clip)
-        return self._relation_phrase(*pairs[int(self.rng.integers(len(pairs)))]) if pairs else ""
+        return self._side_by_side(*self.pick(pairs), words.IS_PLACED) if pairs else ""
 
     def placed_pair(self) -> str:
         """Two objects by their places, "a red ball to the left of a blue cube"; empty where none is left of another."""
         pairs = placed_pairs(self.clip)
-        text = self._relation_noun(*pairs[int(self.rng.integers(len(pairs)))]) if pairs else ""
+        text = self._side_by_side(*self.pick(pairs), words.PLACED) if pairs else ""
         self.clause = f"there is {text}" if text else ""
         return text
 
-    def _relation_phrase(self, left: int, right: int) -> str:
+    def _side_by_side(self, left: int, right: int, wordings: tuple[str, ...]) -> str:
+        """The left one by its place beside the right one, or the right one by its place beside the left one."""
         self.claim("relation", subject=left, other=right)
-        if self.chance(0.5):
-            return (
-                f"{self.noun(left)} is {self.pick(('to the left of', 'on the left of', 'left of'))} {self.noun(right)}"
-            )
-        return (
-            f"{self.noun(right)} is {self.pick(('to the right of', 'on the right of', 'right of'))} {self.noun(left)}"
-        )
+        first, side, second = (left, "left", right) if self.chance(0.5) else (right, "right", left)
+        return f"{self.noun(first)} {self.pick(wordings).format(side=side)} {self.noun(second)}"
 
     def picture(self) -> str:
         """One frame as a picture: only what is visible in it; nothing moves."""
@@ -412,7 +408,7 @@ class _Speaker:
         pairs = [(a, b) for a in named for b in named if a != b and left_of(self.clip, a, b, self.frame)]
         lone = [pair for pair in pairs if all(self.clip.objects[i].group is None for i in pair)]
         if len(named) == 2 and lone and self.chance(0.5):
-            body = self._relation_noun(*lone[0])
+            body = self._side_by_side(*lone[0], words.PLACED)
         else:
             body = self.listing(named, bare=self.style == "fragment" and self.chance(0.4)) if named else self._nothing()
         full = self.style in ("medium", "dense")
@@ -421,19 +417,13 @@ class _Speaker:
         text = f"{body} {where}".strip()
         if self.style != "dense":
             return text if self.style == "fragment" else self._finished(text)
-        relation = self._relation_phrase(*lone[int(self.rng.integers(len(lone)))]) if lone else ""
+        relation = self._side_by_side(*self.pick(lone), words.IS_PLACED) if lone else ""
         return " ".join(sentence_case(part) for part in (text, relation) if part)
 
     def _nothing(self) -> str:
         """Words for a frame without anything nameable; empty only when not a pixel of an object shows."""
         assert self.frame is not None
         return self.pick(words.EMPTY if not self.facts.inside[self.frame].any() else words.BARE)
-
-    def _relation_noun(self, left: int, right: int) -> str:
-        self.claim("relation", subject=left, other=right)
-        if self.chance(0.5):
-            return f"{self.noun(left)} {self.pick(('to the left of', 'left of', 'on the left of'))} {self.noun(right)}"
-        return f"{self.noun(right)} {self.pick(('to the right of', 'right of', 'on the right of'))} {self.noun(left)}"
 
 
 def there_is(listing: str) -> str:

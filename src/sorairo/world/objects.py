@@ -28,6 +28,7 @@ PROP_COLORS = {"wood": (0.40, 0.24, 0.12), "grey": (0.27, 0.28, 0.30)}  # linear
 SHAPES = ("sphere", "cube", "cylinder", "cone", "ring", "block", "domino", "ramp", "wall")
 SIZES = {"small": 0.35, "medium": 0.47, "large": 0.62}  # metres: the radius of a sphere
 MATERIALS = ("rubber", "metal")
+ONE_SIZE = ("domino", "ramp", "wall")  # shapes whose size and material go without saying
 HELD_OUT_PAIRS = frozenset(
     {
         ("purple", "sphere"),

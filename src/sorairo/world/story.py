@@ -35,14 +35,11 @@ def beats(clip: WorldClip) -> tuple[Beat, ...]:
     actor = next((i for i, o in enumerate(clip.objects) if o.role == "actor"), None)
     if actor is None:
         return ()
-    told: list[Beat] = []
     opening = _opening(clip, actor)
-    if opening is not None:
-        told.append(opening)
-    groups_told: set[str] = set()
+    told = [opening] if opening else []
     for event in clip.facts.events:
         if event.subject == actor:
-            beat = _beat(clip, event, groups_told)
+            beat = _beat(clip, event)
             if beat is not None and not _repeats(beat, told):
                 told.append(beat)
     if told and told[-1].kind == "hide" and stays_hidden(clip, actor):
@@ -71,8 +68,14 @@ def claims_of(beat: Beat, facts: Facts, manner: str | None = None, directed: boo
 
 
 def _repeats(beat: Beat, told: list[Beat]) -> bool:
-    """Entering and descending are openings; bouncing is told once."""
-    return beat.kind in ("enter", "descend") or (beat.kind == "bounce" and any(b.kind == "bounce" for b in told))
+    """Entering and descending are openings, crossing ends with leaving; bouncing and hitting a group are told once."""
+    before = [b.kind for b in told]
+    return (
+        beat.kind in ("enter", "descend")
+        or (beat.kind == "leave" and "cross" in before)
+        or (beat.kind == "bounce" and "bounce" in before)
+        or (bool(beat.group) and beat.group in [b.group for b in told])
+    )
 
 
 def _opening(clip: WorldClip, actor: int) -> Beat | None:
@@ -100,31 +103,21 @@ def _event(clip: WorldClip, kind: str, subject: int, other: int | None = None) -
     return next((e for e in matching if other is None or e.other == other), None)
 
 
-def _beat(clip: WorldClip, event: Event, groups_told: set[str]) -> Beat | None:
+def _beat(clip: WorldClip, event: Event) -> Beat | None:
     if event.kind == "hit":
-        return _hit(clip, event, groups_told)
+        return _hit(clip, event)
     if event.kind in ("hide", "reappear"):
         return _occlusion(clip, event)
-    if event.kind == "leave" and (event.side is None or _opening_is_cross(clip, event.subject)):
-        return None
-    if event.kind == "push":
+    if event.kind == "push" or (event.kind == "leave" and event.side is None):
         return None
     return Beat(event.kind, event.subject, event.other, event.side)
 
 
-def _opening_is_cross(clip: WorldClip, actor: int) -> bool:
-    opening = _opening(clip, actor)
-    return opening is not None and opening.kind == "cross"
-
-
-def _hit(clip: WorldClip, event: Event, groups_told: set[str]) -> Beat | None:
+def _hit(clip: WorldClip, event: Event) -> Beat | None:
     actor, other = event.subject, event.other
     assert other is not None
     group = clip.objects[other].group
     if group is not None:
-        if group in groups_told:
-            return None
-        groups_told.add(group)
         return _group_hit(clip, event, group)
     if clip.facts.area[:, other].max() < NAMEABLE_AREA:
         return None

@@ -154,7 +154,7 @@ sunset: sunset | evening light | warm sunset light
 night: night | moonlight | night scene
 studio: studio | studio light | soft studio light
 """)
-CAMERA_PHRASES = _table("""
+_CAMERA = _table("""
 still: the camera is still | static camera | fixed camera | the camera does not move | the camera stays still
  | still camera | static shot | the camera is fixed
 pan {side}: the camera pans {side} | the camera pans to the {side} | camera pans {side} | the camera turns {side}
@@ -170,6 +170,13 @@ zoom out: the camera zooms out | camera zooms out | zooming out | the view zooms
 rise: the camera rises | camera rises | the camera moves up | the camera goes up | the camera slowly rises
  | rising camera | the camera climbs | the camera lifts up | the viewpoint rises
 """)
+CAMERA_PHRASES = {  # by the names of moves, with their side filled in
+    name.format(side=side): tuple(wording.format(side=side) for wording in wordings)
+    for name, wordings in _CAMERA.items()
+    for side in ("left", "right")
+}
+PLACED = ("to the {side} of", "{side} of", "on the {side} of")
+IS_PLACED = ("is to the {side} of", "is on the {side} of", "is {side} of")
 PICTURES = ("a picture of ", "a photo of ", "an image of ", "a still of ", "a view of ")
 TAKES_PLACE = ("the scene is set", "it takes place", "everything happens", "the scene is", "this takes place")
 BARE = ("a scene", "a view", "a place", "a quiet scene")
