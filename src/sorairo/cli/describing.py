@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
+from sorairo.cli.making import FILE
 from sorairo.cli.terminal import note, printable
 
-FILE = click.Path(path_type=Path)
 STYLE = click.Choice(["short", "descriptive", "structured"])
 ENDPOINT = [
     click.option("--endpoint", help="Address of a server that speaks OpenAI's chat completions, ending in /v1."),

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import click
 
+from sorairo.cli.making import FILE
 from sorairo.cli.terminal import printable
 
 NOTHING_FOUND = 5
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--store", type=click.Path(path_type=Path), help="Known clips of a server: its clips.sqlite.")
+@click.argument("file", type=FILE)
+@click.option("--store", type=FILE, help="Known clips of a server: its clips.sqlite.")
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 def whence(file: Path, store: Path | None, as_json: bool) -> int:
     """Find the clip that FILE is, or was copied from: by its credentials, its watermark and its likeness.

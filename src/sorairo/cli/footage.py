@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sorairo.cli.describing import ENDPOINT
+from sorairo.cli.finding import NOTHING_FOUND
 from sorairo.cli.making import FILE
 from sorairo.cli.terminal import note, printable, progress_bars
 
 if TYPE_CHECKING:
     from sorairo.training.lineage import Link
 
-NOTHING_FOUND = 5
 SEARCHED = click.option(
     "--in", "folders", multiple=True, type=FILE, help="Folder to search; may be repeated.  [default: this folder]"
 )

@@ -5,13 +5,12 @@ Runs the very commands that it shows, and picks nothing. python -m sorairo.cli.g
 
 from __future__ import annotations
 
-import os
 import shlex
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,7 +71,7 @@ def make_gallery(folder: Path) -> Path:
         if (folder / MATERIALS).is_dir():
             shutil.copytree(folder / MATERIALS, temporary, dirs_exist_ok=True)
         model = _absolute(listed.model)
-        with _inside(temporary):
+        with chdir(temporary):
             facts = [_make(name, line, model, shown) for name, line in runs]
     page = folder / PAGE
     page.write_text(page_text(runs, len(listed.clip), facts[0]), encoding="utf-8")
@@ -113,16 +112,6 @@ def _make(name: str, line: str, model: str, shown: Path) -> dict[str, Any]:
 
 def _absolute(model: str) -> str:
     return str(Path(model).resolve()) if Path(model).is_dir() else model
-
-
-@contextmanager
-def _inside(folder: str) -> Iterator[None]:
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir(before)
 
 
 if __name__ == "__main__":

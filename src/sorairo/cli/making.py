@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from sorairo import pipelines
 from sorairo.cli.terminal import note, progress_bars
 from sorairo.pipelines.request import VideoRequest
 from sorairo.pipelines.styles import dressed
@@ -20,6 +21,9 @@ DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(VideoR
 FILE = click.Path(path_type=Path)
 MAKING: list[click.Command] = []
 """Every command of this page."""
+
+Making = Callable[..., VideoRequest | tuple[VideoRequest, ...]]
+"""Builds what a command asks for."""
 
 SETTINGS = [
     click.option("--seed", type=int, default=DEFAULTS["seed"], show_default=True, help="Same seed, same result."),
@@ -69,8 +73,6 @@ class Output:
 
     def write(self, *requests: VideoRequest) -> None:
         """Makes every request; several have their seeds in their names. Prints the paths."""
-        from sorairo import pipelines
-
         several = len(requests) > 1
         for request in requests:
             path = self.path or self.named(request)
@@ -79,13 +81,9 @@ class Output:
             with progress_bars(self.preview) as on_progress:
                 clip = pipelines.generate(request, path, on_progress, overwrite=self.overwrite)
             click.echo(clip.path)
-            times = clip.seconds_per_stage.items()
-            told = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in times)
-            size = f"{request.width}x{request.height}"
-            many = (
-                "1 picture" if request.still else f"{request.num_frames} frames of {size} at {request.fps} per second"
-            )
-            click.echo(f"{many}, signed; {told}", err=True)
+            told = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in clip.seconds_per_stage.items())
+            frames = f"{request.num_frames} frames of {request.width}x{request.height} at {request.fps} per second"
+            click.echo(f"{'1 picture' if request.still else frames}, signed; {told}", err=True)
 
     def named(self, request: VideoRequest) -> Path:
         """A name such as a-red-ball-rolls-to-the-0.mp4, in the current folder."""
@@ -94,22 +92,26 @@ class Output:
         return Path("-".join([*first, *words, str(request.seed)])[:80] + (".png" if request.still else ".mp4"))
 
 
-def command(*options: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Registers a function as a command with its ``options`` and the common ones.
+def command(*options: Any) -> Callable[[Making], Making]:
+    """Registers a function as a command with its ``options`` and the common ones, which makes what it returns.
 
-    It gets a prompt in its style, the model's ``settings``, and an ``output`` to write a request to.
+    It gets a prompt in its style, and the model's ``settings``.
     """
 
-    def register(function: Callable[..., None]) -> Callable[..., None]:
+    def register(function: Making) -> Making:
         name = function.__name__
         told = PROMPT in options or MAYBE_PROMPT in options
 
         @functools.wraps(function)
         def run(path: Path | None, preview: bool, overwrite: bool, **given: Any) -> None:
+            import sorairo.pipelines.tools  # noqa: F401 (not before a command runs, as it takes a moment)
+
             settings = {key: given.pop(key) for key in SETTING_NAMES}
             if told:
                 given["prompt"] = dressed(given["prompt"], given.pop("style"), given.pop("camera"))
-            function(settings=settings, output=Output(name, path, preview, overwrite), **given)
+            requests = function(settings=settings, **given)
+            several = requests if isinstance(requests, tuple) else (requests,)
+            Output(name, path, preview, overwrite).write(*several)
 
         decorated: Any = run
         for option in reversed([*options, *SETTINGS, *(DRESS if told else []), *WRITING]):
@@ -125,8 +127,8 @@ def command(*options: Any) -> Callable[[Callable[..., None]], Callable[..., None
     click.option("--expand/--no-expand", default=False, show_default=True, help="Tell the prompt in full first."),
 )  # fmt: skip
 def generate(
-    prompt: str, size: str, num_variations: int, expand: bool, settings: Any, output: Output, seconds: float
-) -> None:
+    prompt: str, size: str, num_variations: int, expand: bool, settings: Any, seconds: float
+) -> VideoRequest | tuple[VideoRequest, ...]:
     """Make a clip from PROMPT and sign it."""
     width, height = parse_size(size)
     request = VideoRequest(prompt, width=width, height=height, seconds=seconds, **settings)
@@ -136,21 +138,14 @@ def generate(
         made = load_expander().expand(prompt)
         note(f"{made.note}: {made.text}")
         request = expanded(request, made)
-    if num_variations == 1:
-        output.write(request)
-        return
-    from sorairo.pipelines import tools
-
-    output.write(*tools.vary(request, num_variations))
+    return request if num_variations == 1 else pipelines.tools.vary(request, num_variations)
 
 
 @command(PROMPT, SIZE)
-def image(prompt: str, size: str, settings: Any, output: Output) -> None:
+def image(prompt: str, size: str, settings: Any) -> VideoRequest:
     """Make one picture from PROMPT."""
-    from sorairo.pipelines import tools
-
     width, height = parse_size(size)
-    output.write(tools.image(prompt, width=width, height=height, **settings))
+    return pipelines.tools.image(prompt, width=width, height=height, **settings)
 
 
 @command(
@@ -160,14 +155,10 @@ def image(prompt: str, size: str, settings: Any, output: Output) -> None:
     click.option("--last", type=FILE, help="A picture for the end."),
     click.option("--at", "others", type=(float, FILE), multiple=True, help="A time in seconds and a picture for it."),
 )
-def animate(
-    picture: Path, prompt: str, seconds: float, last: Path | None, others: Any, settings: Any, output: Output
-) -> None:
+def animate(picture: Path, prompt: str, seconds: float, last: Path | None, others: Any, settings: Any) -> VideoRequest:
     """Bring PICTURE to life as PROMPT says; more pictures can be given for later."""
-    from sorairo.pipelines import tools
-
     pictures = [(picture, 0.0), *((file, time) for time, file in others), *([(last, seconds)] if last else [])]
-    output.write(tools.animate(pictures, prompt, seconds, **settings))
+    return pipelines.tools.animate(pictures, prompt, seconds, **settings)
 
 
 @command(
@@ -176,30 +167,24 @@ def animate(
     seconds_option(2.0, "How much is added."),
     click.option("--forward/--backward", default=True, show_default=True, help="After the clip, or before it."),
 )
-def extend(clip: Path, prompt: str, seconds: float, forward: bool, settings: Any, output: Output) -> None:
+def extend(clip: Path, prompt: str, seconds: float, forward: bool, settings: Any) -> VideoRequest:
     """Continue CLIP, or make what came before it."""
-    from sorairo.pipelines import tools
-
-    output.write(tools.extend(clip, seconds, prompt, backward=not forward, **settings))
+    return pipelines.tools.extend(clip, seconds, prompt, backward=not forward, **settings)
 
 
 @command(CLIP, MAYBE_PROMPT, seconds_option(1.0, "How long it takes to lead back."))
-def loop(clip: Path, prompt: str, seconds: float, settings: Any, output: Output) -> None:
+def loop(clip: Path, prompt: str, seconds: float, settings: Any) -> VideoRequest:
     """Lead the end of CLIP back to its beginning, so that it plays without end."""
-    from sorairo.pipelines import tools
-
-    output.write(tools.loop(clip, seconds, prompt, **settings))
+    return pipelines.tools.loop(clip, seconds, prompt, **settings)
 
 
 @command(
     click.argument("first", type=FILE), click.argument("second", type=FILE), MAYBE_PROMPT,
     seconds_option(2.0, "What is made between them."),
 )  # fmt: skip
-def connect(first: Path, second: Path, prompt: str, seconds: float, settings: Any, output: Output) -> None:
+def connect(first: Path, second: Path, prompt: str, seconds: float, settings: Any) -> VideoRequest:
     """Join two clips by frames that lead from FIRST to SECOND."""
-    from sorairo.pipelines import tools
-
-    output.write(tools.connect(first, second, seconds, prompt, **settings))
+    return pipelines.tools.connect(first, second, seconds, prompt, **settings)
 
 
 @command(
@@ -208,31 +193,25 @@ def connect(first: Path, second: Path, prompt: str, seconds: float, settings: An
                  help="transition, mix, sample, or the second's share over the length: 0:0,0.5:1,1:0."),
     click.option("--strength", type=float, default=0.85, show_default=True, help="How much is made anew in between."),
 )  # fmt: skip
-def blend(first: Path, second: Path, prompt: str, curve: str, strength: float, settings: Any, output: Output) -> None:
+def blend(first: Path, second: Path, prompt: str, curve: str, strength: float, settings: Any) -> VideoRequest:
     """Mix FIRST and SECOND along a curve of influence."""
-    from sorairo.pipelines import tools
-
     influence: Any = curve if ":" not in curve else _points(curve)
-    output.write(tools.blend(first, second, prompt, influence=influence, strength=strength, **settings))
+    return pipelines.tools.blend(first, second, prompt, influence=influence, strength=strength, **settings)
 
 
 @command(
     CLIP, PROMPT,
     click.option("--strength", default="mild", show_default=True, help="subtle, mild, strong, or 0 to 1."),
 )  # fmt: skip
-def remix(clip: Path, prompt: str, strength: str, settings: Any, output: Output) -> None:
+def remix(clip: Path, prompt: str, strength: str, settings: Any) -> VideoRequest:
     """Change CLIP as PROMPT says."""
-    from sorairo.pipelines import tools
-
-    output.write(tools.remix(clip, prompt, _number_or_word(strength), **settings))
+    return pipelines.tools.remix(clip, prompt, _number_or_word(strength), **settings)
 
 
 @command(click.argument("file", type=FILE))
-def storyboard(file: Path, settings: Any, output: Output) -> None:
+def storyboard(file: Path, settings: Any) -> VideoRequest:
     """Make a clip from the cards of FILE: texts, pictures and clips, each at its time (docs/formats.md)."""
-    from sorairo.pipelines import tools
-
-    output.write(tools.storyboard(file, **settings))
+    return pipelines.tools.storyboard(file, **settings)
 
 
 @command(
@@ -243,23 +222,19 @@ def storyboard(file: Path, settings: Any, output: Output) -> None:
     click.option("--after", type=float, default=0.0, show_default=True, help="Seconds to make after it."),
 )  # fmt: skip
 def recut(
-    clip: Path, prompt: str, start: float, end: float, before: float, after: float, settings: Any, output: Output
-) -> None:
+    clip: Path, prompt: str, start: float, end: float, before: float, after: float, settings: Any
+) -> VideoRequest:
     """Keep the best part of CLIP and extend it in either direction."""
-    from sorairo.pipelines import tools
-
-    output.write(tools.recut(clip, start, end, before, after, prompt, **settings))
+    return pipelines.tools.recut(clip, start, end, before, after, prompt, **settings)
 
 
 @command(
     CLIP, MAYBE_PROMPT,
     click.option("--mask", type=FILE, required=True, help="Picture or clip: white is made anew."),
 )  # fmt: skip
-def inpaint(clip: Path, prompt: str, mask: Path, settings: Any, output: Output) -> None:
+def inpaint(clip: Path, prompt: str, mask: Path, settings: Any) -> VideoRequest:
     """Make a part of CLIP anew."""
-    from sorairo.pipelines import tools
-
-    output.write(tools.inpaint(clip, mask, prompt, **settings))
+    return pipelines.tools.inpaint(clip, mask, prompt, **settings)
 
 
 @command(
@@ -267,11 +242,9 @@ def inpaint(clip: Path, prompt: str, mask: Path, settings: Any, output: Output) 
     click.option("--size", required=True, help="WIDTHxHEIGHT of the larger picture."),
     click.option("--place", type=(int, int), help="Left and top edge of the clip in it.  [default: in the middle]"),
 )  # fmt: skip
-def outpaint(clip: Path, prompt: str, size: str, place: Any, settings: Any, output: Output) -> None:
+def outpaint(clip: Path, prompt: str, size: str, place: Any, settings: Any) -> VideoRequest:
     """Make what lies around CLIP."""
-    from sorairo.pipelines import tools
-
-    output.write(tools.outpaint(clip, *parse_size(size), prompt, place=place, **settings))
+    return pipelines.tools.outpaint(clip, *parse_size(size), prompt, place=place, **settings)
 
 
 @command(
@@ -279,11 +252,9 @@ def outpaint(clip: Path, prompt: str, size: str, place: Any, settings: Any, outp
     click.option("--mask", type=FILE, required=True, help="Picture or clip: only what is white moves."),
     seconds_option(DEFAULTS["seconds"], "Length."),
 )  # fmt: skip
-def cinemagraph(picture: Path, prompt: str, mask: Path, seconds: float, settings: Any, output: Output) -> None:
+def cinemagraph(picture: Path, prompt: str, mask: Path, seconds: float, settings: Any) -> VideoRequest:
     """Let a part of PICTURE move, and the rest stand still."""
-    from sorairo.pipelines import tools
-
-    output.write(tools.cinemagraph(picture, mask, prompt, seconds, **settings))
+    return pipelines.tools.cinemagraph(picture, mask, prompt, seconds, **settings)
 
 
 def _number_or_word(text: str) -> str | float:

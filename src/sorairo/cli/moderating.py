@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from sorairo.cli.making import FILE
 from sorairo.cli.operating import installation, library, settings_of
 from sorairo.cli.terminal import printable
 
@@ -80,7 +81,7 @@ def suspend(account: str, days: int, reason: str, **values: Any) -> None:
 
 @click.command()
 @click.argument("video")
-@click.option("--output", "-o", type=click.Path(path_type=Path), required=True, help="The zip file.")
+@click.option("--output", "-o", type=FILE, required=True, help="The zip file.")
 @installation
 def incident(video: str, output: Path, **values: Any) -> None:
     """Write all that is known of VIDEO to one zip file: request, decision, cases, family, audit, credentials, clip."""

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sorairo.cli.making import FILE
 from sorairo.server.settings import DEFAULT_HOST, DEFAULT_PORT, Settings
 
 if TYPE_CHECKING:
     from sorairo.server.database import Database
 
 _INSTALLATION = [
-    click.option("--folder", type=click.Path(path_type=Path), envvar="SORAIRO_SERVER_FOLDER",
+    click.option("--folder", type=FILE, envvar="SORAIRO_SERVER_FOLDER",
                  help="The installation's folder.  [default: server, in the settings' folder]"),
     click.option("--database", "database_url", default="", envvar="SORAIRO_DATABASE_URL",
                  help="Address of a PostgreSQL database.  [default: SQLite in the folder]"),

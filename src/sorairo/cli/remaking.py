@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -47,5 +46,4 @@ def vary(clip: Path, materials: Path | None, num_variations: int, path: Path | N
     from sorairo.pipelines.reproduction import recorded_request
 
     request = recorded_request(clip, materials)
-    output: Any = Output("vary", path, preview=False, overwrite=overwrite)
-    output.write(*tools.vary(request, num_variations))
+    Output("vary", path, preview=False, overwrite=overwrite).write(*tools.vary(request, num_variations))
