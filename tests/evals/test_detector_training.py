@@ -143,7 +143,7 @@ def test_degraded_frames_stay_frames(knock_over: WorldClip) -> None:
 def test_card_names_what_is_scored() -> None:
     rows = (Agreement("light", 10, 10, 10, 10), Agreement("count", 10, 10, 10, 9))
     detector = Detector(SceneNet(), CameraNet(), limits={"fall": [7.0, 12.0, 0.05]})
-    text = card_text({"clips_checked": 4}, detector, {"As rendered": rows})
+    text = card_text({"clips checked": 4}, detector, {"As rendered": rows})
     assert agreement_table(rows) in text
     assert "- clips checked: 4" in text
     assert "| fall | 7.00 to 12.00 | 0.050 |" in text

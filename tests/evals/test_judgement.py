@@ -162,6 +162,25 @@ def test_a_stack_comes_down() -> None:
     assert not judge(Statement("topple", BLUE), watched(stack(0)))
 
 
+def test_a_camera_that_zooms_out_topples_nothing() -> None:
+    def zoomed(t: int) -> Place:
+        eased = (t / 32) ** 2 * (3 - 2 * t / 32)
+        return 39.5, 24 - 12 / (0.72 + 0.5 * eased)
+
+    cube = [Drawn(BLUE, zoomed)]
+    assert judge(Statement("topple", BLUE), watched(cube))
+    assert not judge(Statement("topple", BLUE), watched(cube, camera="zoom out"))
+
+
+def test_the_upper_part_of_a_stack_is_hit_where_the_stack_stands() -> None:
+    def stack(y: float) -> list[Drawn]:
+        return [Drawn(BLUE, lambda t, k=k: (45 + (t > 16) * (t - 16), y - 9 * k)) for k in range(3)]  # type: ignore[misc]
+
+    ball = Drawn(RED, moving(10, 37, finish=16), half=(4, 12))
+    assert judge(Statement("hit", RED, BLUE), watched([ball, *stack(32)]))
+    assert not judge(Statement("hit", RED, BLUE), watched([ball, *stack(18)]))  # far behind
+
+
 def test_coming_and_going() -> None:
     seen = watched([Drawn(RED, moving(-8, 88)), Drawn(BLUE, at(40, 10))])
     assert judge(Statement("enter", RED, value="left"), seen)

@@ -24,7 +24,8 @@ from sorairo.sight.observation import Observation, Sighting
 
 def moving(x: np.ndarray, z: np.ndarray | None = None, radius: float = 0.4) -> Track:
     frames = np.arange(len(x))
-    return Track(frames, x, x - radius, x + radius, np.zeros(len(x)), np.zeros(len(x)) if z is None else z)
+    z = np.zeros(len(x)) if z is None else z
+    return Track(frames, x, x - radius, x + radius, np.zeros(len(x)), z, z + 2 * radius)
 
 
 TIME = np.arange(33) / NATIVE_FPS

@@ -165,8 +165,10 @@ def pushed(claim: Claim, clip: WorldClip) -> bool:
 def fell(claim: Claim, clip: WorldClip) -> bool:
     """Tilted by more than 50 degrees, or taken off what it stood on."""
     poses, thing = clip.poses[:, claim.subject], clip.objects[claim.subject]
-    moved = np.abs(poses[:, :3] - poses[0, :3]).max()
-    stacked = thing.group == "stack" and moved > thing.rest_height
+    stack = [i for i, o in enumerate(clip.objects) if o.group == "stack" and o.position[2] < thing.position[2]]
+    support = clip.poses[:, stack[-1], :3] if stack else 0.0
+    gap = poses[:, :3] - support
+    stacked = thing.group == "stack" and np.abs(gap - gap[0]).max() > thing.rest_height
     return poses[0, 11] > 0.9 and (poses[:, 11].min() < 0.65 or stacked)
 
 

@@ -215,3 +215,12 @@ def test_screen_positions_are_projections_and_events_follow_causes(clips: tuple[
             (e.kind, e.subject) for e in clip.facts.events if e.kind in set(EVENT_KINDS) - {"hit", "push", "bounce"}
         ]
         assert len(once) == len(set(once))
+
+
+@pytest.mark.parametrize(("upper", "topples"), [(0.5, False), (0.8, False), (1.3, True)])
+def test_a_stack_that_is_pushed_as_a_whole_does_not_topple(upper: float, topples: bool) -> None:
+    """Both cubes slide, the lower one by half a metre."""
+    low = replace(thing("cube", "member"), group="stack")
+    high = replace(low, position=(0.0, 0.0, 3 * low.rest_height))
+    facts = witnessed((low, goes(low, 0.0, 0.5)), (high, goes(high, 0.0, upper)))
+    assert [event.subject for event in facts.events if event.kind == "topple"] == ([1] if topples else [])

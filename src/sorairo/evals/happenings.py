@@ -12,17 +12,29 @@ import numpy as np
 import numpy.typing as npt
 
 from sorairo.evals.statements import Noun, Statement
-from sorairo.evals.tracks import FULL, LEAST_AREA, MEETING, Track, frames_of, jolt, meetings, sightings_of, track
+from sorairo.evals.tracks import (
+    FULL,
+    LEAST_AREA,
+    MEETING,
+    Track,
+    frames_of,
+    jolt,
+    meetings,
+    sightings_of,
+    track,
+    track_of,
+)
 from sorairo.sight.observation import Observation, Sighting
 
 Floats = npt.NDArray[np.float64]
 Judge = Callable[[Statement, Observation], bool]
 
 MOVED_ACROSS, MOVED_DOWN = 0.3, 0.5  # metres
-SAME_DEPTH, NEAR_DEPTH = 0.47, 0.9  # metres between the places where two things stand
-BOTH_JOLT = 0.4  # metres per second, of both, where it is not sure that they stand at one depth
+SAME_DEPTH, NEAR_DEPTH = 0.45, 0.8  # metres between the places where two things stand
+PASSING = 1.15  # metres between where they stood nearest, from which one goes past the other
+BOTH_JOLT = 0.5  # metres per second, of both, where it is not sure that they stand at one depth
 WITHIN_REACH = 1.0  # metres of depth in which one may touch the other
-JOLT, HARD_JOLT, FALLING = 0.22, 1.5, 2.0  # changes of speed in a hit, metres per second
+JOLT, HARD_JOLT, FALLING = 0.2, 1.0, 3.0  # changes of speed in a hit, metres per second
 AT_EDGE = 0.9  # screen units
 LIES, STANDS = 0.6, 0.4  # probability of lying
 LASTING, LOWER = 3, 0.12  # frames that it lies; of its height that its top comes down
@@ -70,8 +82,8 @@ def first_hit(statement: Statement, seen: Observation) -> int | None:
         # Of both edges, since what goes past covers one of them.
         aside = [min(max(jolt(p, edge, f) for f in around) for edge in (p.left, p.right)) for p in (first, second)]
         same = meeting.depth_gap < SAME_DEPTH and max(aside) > JOLT
-        level = down < FALLING and (same or (meeting.depth_gap < NEAR_DEPTH and min(aside) > BOTH_JOLT))
-        if level or (meeting.above and down > HARD_JOLT):
+        near = same or (meeting.depth_gap < NEAR_DEPTH and min(aside) > BOTH_JOLT)
+        if (near and down < FALLING and meeting.apart < PASSING) or (meeting.above and down > HARD_JOLT):
             return meeting.frame
     return None
 
@@ -153,15 +165,14 @@ def _topple(statement: Statement, seen: Observation) -> bool:
     if len(frames) < 4:
         return False
     if statement.noun.shape == "cube":
-        return _comes_down(shown)
+        return _comes_down(shown, seen)
     lying = np.array([_lying_share(shown, frame) for frame in frames])
     stood = np.flatnonzero(lying < STANDS)
     if not len(stood) or np.sort(lying[stood[0] :])[-LASTING:][0] < LIES:
         return False
-    own = {s.frame: s for s in shown}
-    before = own[frames[stood[0]]]
-    top = min(own[f].top for f, share in zip(frames, lying, strict=True) if share > LIES)
-    return len(shown) > len(own) or before.top - top > LOWER * (before.top - before.bottom)
+    path, first = track_of(shown, seen), stood[0]
+    lower = path.top[first] - path.top[lying > LIES].min() > LOWER * (path.top[first] - path.z[first])
+    return len(shown) > len(frames) or bool(lower)
 
 
 def _lying_share(shown: list[Sighting], frame: int) -> float:
@@ -169,13 +180,13 @@ def _lying_share(shown: list[Sighting], frame: int) -> float:
     return float(np.average([s.tipped for s in own], weights=[s.area for s in own]))
 
 
-def _comes_down(shown: list[Sighting]) -> bool:
+def _comes_down(shown: list[Sighting], seen: Observation) -> bool:
     """The highest edge falls by a part of a cube: of a stack, or of one that shows in full."""
     least = FULL * max(s.area for s in shown) if len(shown) == len(frames_of(shown)) else 0.0
     full = [s for s in shown if s.area >= least]
     highest = [max((s for s in full if s.frame == f), key=lambda s: s.top) for f in sorted(frames_of(full))]
-    top, height = np.array([s.top for s in highest]), highest[0].top - highest[0].bottom
-    return bool(top[0] - top.min() > COLLAPSE * height)
+    path = track_of(highest, seen)
+    return bool(path.top[0] - path.top.min() > COLLAPSE * (path.top[0] - path.z[0]))
 
 
 def _rests(statement: Statement, seen: Observation) -> bool:

@@ -35,16 +35,16 @@ AT_BORDER = 0.97  # screen units from the middle
 TOUCHING = 2  # cells between two masks
 MEETING = 3  # frames that a meeting takes
 SPEED_FRAMES = 3  # from which a speed is read
-NEAREST = 0.3  # quantile of the depths at which something stood: what covers its foot makes it seem farther away
+NEAREST = 0.3  # quantile of the depths at which something stood
 BALL_LIFT = 0.15  # of its radius that a ball's middle lies behind its lowest visible edge; all of it for a flat base
 FLAT_BASES = ("cube", "cylinder", "cone", "block", "ring")  # their middle lies behind their lowest visible edge
 
 
 @dataclass(frozen=True)
 class Track:
-    """Where something was, frame by frame: its middle and its left and right edge, how far away it stood, its bottom.
+    """Where something was, frame by frame: its middle, its left and right edge, how far away it stood, bottom and top.
 
-    frames [n]; x, left, right, y, z [n] in metres.
+    frames [n]; x, left, right, y, z, top [n] in metres.
     """
 
     frames: Frames
@@ -53,6 +53,12 @@ class Track:
     right: Floats
     y: Floats
     z: Floats
+    top: Floats
+
+    @property
+    def distance(self) -> float:
+        """How far away it stood where it stood nearest: what covers its foot makes it seem farther away."""
+        return float(np.quantile(self.y, NEAREST)) if len(self.frames) else FARTHEST
 
     @property
     def radius(self) -> float:
@@ -100,7 +106,7 @@ def track_of(sightings: list[Sighting], seen: Observation) -> Track:
     by_frame = _by_frame(sightings)
     frames = np.array(sorted(by_frame), np.int64)
     if not len(frames):
-        return Track(frames, *np.zeros((5, 0)))
+        return Track(frames, *np.zeros((6, 0)))
     x = [float(np.average([s.x for s in by_frame[f]], weights=[s.area for s in by_frame[f]])) for f in frames.tolist()]
     left = np.array([min(s.left for s in by_frame[f]) for f in frames.tolist()])
     right = np.array([max(s.right for s in by_frame[f]) for f in frames.tolist()])
@@ -110,8 +116,10 @@ def track_of(sightings: list[Sighting], seen: Observation) -> Track:
     plane = np.full(len(frames), float(np.quantile(depth, NEAREST)))
     bottom = np.array([s.bottom for s in lowest])
     middle, begin, end = (at_depth(camera, side, bottom, aspect, plane) for side in (np.array(x), left, right))
+    highest = np.array([max(s.top for s in by_frame[f]) for f in frames.tolist()])
+    top = at_depth(camera, np.array(x), highest, aspect, plane)[1]
     begin[0], end[0] = _completed(begin[0], end[0], left < -AT_BORDER, right > AT_BORDER)
-    return Track(frames, middle[0], begin[0], end[0], depth, middle[1])
+    return Track(frames, middle[0], begin[0], end[0], depth, middle[1], top)
 
 
 def _completed(left: Floats, right: Floats, from_left: Flags, from_right: Flags) -> tuple[Floats, Floats]:
@@ -183,13 +191,16 @@ def _unrest(camera: Floats, pairs: list[tuple[Sighting, Sighting]], aspect: floa
 
 @dataclass(frozen=True)
 class Meeting:
-    """The gap between two things closes at a frame. depth_gap: metres between the places where they stand, less radii.
+    """The gap between two things closes at a frame.
 
-    above: whether the first one stays above the middle of the other.
+    depth_gap: metres between the places where they stand then, or stood nearest, whichever is less: the foot of a
+    stack's upper ones and of what flies is not on the ground. apart: between where they stood nearest. above: whether
+    the first one stays above the middle of the other.
     """
 
     frame: int
     depth_gap: float
+    apart: float
     above: bool
 
 
@@ -197,13 +208,14 @@ def meetings(noun: Noun, other: Noun, seen: Observation) -> list[Meeting]:
     """Each time that the masks of two things come within TOUCHING cells of each other."""
     own, others = (_by_frame(sightings_of(chosen, seen)) for chosen in (noun, other))
     frames = [f for f in sorted(own.keys() & others.keys()) if _touching(own[f], others[f], seen.labels[f])]
+    apart = abs(track(noun, seen).distance - track(other, seen).distance)
     found = []
     for start in (f for f in frames if f - 1 not in frames):
         pairs = [(a, b) for f in range(start, start + MEETING) if f in frames for a in own[f] for b in others[f]]
         after = [(a, b) for f in range(start, start + MEETING + 1) for a in own.get(f, []) for b in others.get(f, [])]
         gap = min(abs(standing_places([a], seen)[1, 0] - standing_places([b], seen)[1, 0]) for a, b in pairs)
         over = max(min(a.right, b.right) - max(a.left, b.left) for a, b in pairs) > 0.05
-        found.append(Meeting(start, gap, over and all(a.bottom > b.y for a, b in after)))
+        found.append(Meeting(start, min(gap, apart), apart, over and all(a.bottom > b.y for a, b in after)))
     return found
 
 

@@ -231,15 +231,18 @@ class _Witness:
         return min(walls or ahead, key=lambda i: float(gap[i]), default=None)
 
     def _topples(self, index: int) -> list[Event]:
-        """A standing object tilts by more than 50 degrees, or a stacked one falls, or is thrown off its support."""
+        """A standing object tilts by more than 50 degrees, or a stacked one falls, or is thrown off another."""
         thing = self.objects[index]
         if thing.role not in ("target", "member", "bystander") or thing.shape in ("sphere", "ring"):
             return []
         upright = self.trajectory.poses[:, index, 11]
-        moved = self.positions[:, index] - self.positions[0, index]
-        fallen = -moved[:, 2] > thing.rest_height
-        if thing.group == "stack" and thing.position[2] > 2 * thing.rest_height:
-            fallen |= np.linalg.norm(moved[:, :2], axis=-1) > 2 * thing.rest_height
+        moved = self.positions - self.positions[0]
+        fallen = -moved[:, index, 2] > thing.rest_height
+        below = [i for i, o in enumerate(self.objects) if o.group == "stack" and o.position[2] < thing.position[2]]
+        if thing.group == "stack" and below:
+            support = max(below, key=lambda i: self.objects[i].position[2])
+            aside = (moved[:, index] - moved[:, support])[:, :2]
+            fallen |= np.linalg.norm(aside, axis=-1) > 2 * thing.rest_height
         frames = np.flatnonzero((upright < TILTED) | fallen)
         if upright[0] < 0.9 or not len(frames) or not self._shown(int(frames[0]), index):
             return []
