@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sorairo.safety.classifier import PromptClassifier
-from sorairo.safety.decision import Change, Decision, Finding
+from sorairo.safety.decision import Change, Decision, Finding, unavailable
 from sorairo.safety.judge import JudgeError, LLMJudge
 from sorairo.safety.normalisation import unread_share
 from sorairo.safety.policy import CATEGORIES, STANDARD_TIER, Policy
@@ -16,7 +16,6 @@ from sorairo.safety.word_lists import Hit, WordList, load_word_lists, readings_o
 
 TOGETHER = "together"
 _ARTICLE = re.compile(r"\b(a)n?(\s+)$", re.IGNORECASE)
-_UNAVAILABLE = "nothing is wrong with the request; ask the operator, then try again"
 
 
 @dataclass(frozen=True)
@@ -48,10 +47,10 @@ def check_prompt(request_texts: str | Mapping[str, str], context: Context) -> De
         findings = [*_listed(texts, lists, situations), *_unread(texts, context.policy)]
         changed, changes = _rewritten(texts, lists)
     except Exception as error:  # whatever broke, the request was not judged
-        return _decision(texts, [_broken("lists", type(error).__name__)], [], context.policy)
+        return Decision.of([unavailable(TOGETHER, "lists", type(error).__name__)], context.policy.title, {})
     if "classifier" in context.policy.layers and not findings:
         findings += _classified(texts, context, situations)
-    return _decision(changed, findings, changes, context.policy)
+    return Decision.of(findings, context.policy.title, changed, changes)
 
 
 def judge_request(request_texts: Mapping[str, str], images: Sequence[str], context: Context) -> Decision:
@@ -61,7 +60,8 @@ def judge_request(request_texts: Mapping[str, str], images: Sequence[str], conte
     """
     findings: list[Finding] = []
     if context.judge is None:
-        findings += [_broken("judge", "none is configured")] if "judge" in context.policy.layers else []
+        if "judge" in context.policy.layers:
+            findings.append(unavailable(TOGETHER, "judge", "none is configured"))
     else:
         try:
             for found in context.judge.review(request_texts, images):
@@ -70,15 +70,8 @@ def judge_request(request_texts: Mapping[str, str], images: Sequence[str], conte
                     advice = _advice(found.category)
                     findings.append(Finding(found.category, "judge", found.score, least, found.words, TOGETHER, advice))
         except JudgeError as error:
-            findings.append(_broken("judge", str(error)))
-    return _decision(dict(request_texts), findings, [], context.policy)
-
-
-def _decision(texts: dict[str, str], findings: list[Finding], changes: list[Change], policy: Policy) -> Decision:
-    name = f"{policy.name} {policy.version} ({policy.digest})"
-    if findings:
-        return Decision("refuse", {}, tuple(sorted(findings, key=lambda f: -f.score)), (), name)
-    return Decision("rewrite" if changes else "allow", texts, (), tuple(changes), name)
+            findings.append(unavailable(TOGETHER, "judge", str(error)))
+    return Decision.of(findings, context.policy.title, dict(request_texts))
 
 
 def _situations(texts: Mapping[str, str], context: Context, lists: Sequence[WordList]) -> list[str]:
@@ -115,14 +108,14 @@ def _unread(texts: Mapping[str, str], policy: Policy) -> Iterator[Finding]:
 
 def _classified(texts: Mapping[str, str], context: Context, situations: Sequence[str]) -> list[Finding]:
     if context.classifier is None:
-        return [_broken("classifier", "its weights are not loaded")]
+        return [unavailable(TOGETHER, "classifier", "its weights are not loaded")]
     units = {where: text for where, text in texts.items() if text.strip()}
     if len(units) > 1:
         units[TOGETHER] = ". ".join(units.values())
     try:
         return [f for where, text in units.items() for f in _scored(where, text, context, situations)]
     except Exception as error:
-        return [_broken("classifier", type(error).__name__)]
+        return [unavailable(TOGETHER, "classifier", type(error).__name__)]
 
 
 def _scored(where: str, text: str, context: Context, situations: Sequence[str]) -> Iterator[Finding]:
@@ -140,10 +133,6 @@ def _scored(where: str, text: str, context: Context, situations: Sequence[str]) 
 def _advice(category: str) -> str:
     assert category in CATEGORIES
     return next(found.advice for found in load_word_lists() if found.category == category)
-
-
-def _broken(layer: str, what: str) -> Finding:
-    return Finding("unavailable", layer, 1.0, 0.0, (), TOGETHER, f"the {layer} did not work ({what}): {_UNAVAILABLE}")
 
 
 def _rewritten(texts: Mapping[str, str], lists: Sequence[WordList]) -> tuple[dict[str, str], list[Change]]:

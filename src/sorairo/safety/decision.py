@@ -1,8 +1,8 @@
-"""What a policy decided, and why: for the user, the audit log and the next step. Never decides."""
+"""What a policy decided, and why: for the user, the audit log and the next step. Never judges."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -41,6 +41,15 @@ class Decision:
     changes: tuple[Change, ...] = ()
     policy: str = ""
 
+    @classmethod
+    def of(
+        cls, findings: Sequence[Finding], policy: str, texts: Mapping[str, str], changes: Sequence[Change] = ()
+    ) -> Decision:
+        """Refuses where there are findings, the worst first; else lets ``texts`` go on."""
+        if findings:
+            return cls("refuse", {}, tuple(sorted(findings, key=lambda f: -f.score)), (), policy)
+        return cls("rewrite" if changes else "allow", texts, (), tuple(changes), policy)
+
     @property
     def allowed(self) -> bool:
         return self.action != "refuse"
@@ -55,3 +64,9 @@ class Decision:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self) | {"reason": self.reason()}
+
+
+def unavailable(where: str, layer: str, what: str) -> Finding:
+    """For a layer that did not work, since ``what``: what was not judged is refused."""
+    advice = f"the {layer} did not work ({what}): nothing is wrong with the request; ask the operator, then try again"
+    return Finding("unavailable", layer, 1.0, 0.0, (), where, advice)

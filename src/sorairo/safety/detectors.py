@@ -98,7 +98,6 @@ def _resized(frame: Frames) -> NDArray[np.float32]:
     return np.asarray(picture, np.float32)
 
 
-@cache
 def _weights(package: str, name: str, sha256: str) -> bytes:
     found = find_spec(package)  # imports nothing
     folders = found.submodule_search_locations if found else None

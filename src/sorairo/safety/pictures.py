@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sorairo.media import Frames
-from sorairo.safety.decision import Decision, Finding
+from sorairo.safety.decision import Decision, Finding, unavailable
 from sorairo.safety.policy import Policy
 
 NUDITY, FACES = "nudity detector", "face detector"
 _SEXUAL_ADVICE = "show nobody naked, and no sexual act"
 _PEOPLE_ADVICE = "somebody's face is in it: it needs an account that may use pictures of people, and your statement " \
     "that everybody shown is an adult and agrees (--consent)"  # fmt: skip
-_UNAVAILABLE = "nothing is wrong with the request; ask the operator, then try again"
 
 Detector = Callable[[Frames], float]
 """How sure it is, from 0 to 1, that a picture [h w 3] shows what it looks for."""
@@ -45,7 +44,7 @@ class PictureContext:
 def check_uploads(uploads: Mapping[str, Sequence[Frames]], context: PictureContext) -> Decision:
     """Decides on pictures [h w 3] by the name of what they come from: of a clip two for each second."""
     findings = [found for where, frames in uploads.items() for found in _judged(where, frames, context)]
-    return _decision(findings, context.policy)
+    return Decision.of(findings, context.policy.title, {})
 
 
 def check_frame(frame: Frames, seconds: float, context: PictureContext) -> Decision:
@@ -53,22 +52,17 @@ def check_frame(frame: Frames, seconds: float, context: PictureContext) -> Decis
 
     Invented people are allowed, so faces are not looked for.
     """
-    where, situations = f"the frame at {seconds:g} s", _situations(context)
+    where = f"the frame at {seconds:g} s"
     try:
-        return _decision([*_nude(where, _score(NUDITY, context.nudity, frame, context), situations, context)],
-                         context.policy)  # fmt: skip
+        score = _score(NUDITY, context.nudity, frame, context)
+        findings = list(_nude(where, score, _situations(context), context))
     except _BrokenError as broken:
-        return _decision([broken.finding(where)], context.policy)
+        findings = [unavailable(where, *broken.args)]
+    return Decision.of(findings, context.policy.title, {})
 
 
 class _BrokenError(Exception):
-    def __init__(self, layer: str, what: str) -> None:
-        super().__init__(layer, what)
-        self.layer, self.what = layer, what
-
-    def finding(self, where: str) -> Finding:
-        advice = f"the {self.layer} did not work ({self.what}): {_UNAVAILABLE}"
-        return Finding("unavailable", self.layer, 1.0, 0.0, (), where, advice)
+    """Of a layer, and what is wrong with it."""
 
 
 def _judged(where: str, frames: Sequence[Frames], context: PictureContext) -> Iterator[Finding]:
@@ -78,7 +72,7 @@ def _judged(where: str, frames: Sequence[Frames], context: PictureContext) -> It
         situations = [*_situations(context), "upload", *(["minors"] if face >= least else [])]
         nudity = max((_score(NUDITY, context.nudity, frame, context) for frame in frames), default=0.0)
     except _BrokenError as broken:
-        yield broken.finding(where)
+        yield unavailable(where, *broken.args)
         return
     yield from _nude(where, nudity, situations, context)
     if face >= least and not (context.people and context.consent.strip()):
@@ -111,8 +105,3 @@ def _score(layer: str, detector: Detector | None, frame: Frames, context: Pictur
     if not 0 <= score <= 1:  # nan would pass every comparison
         raise _BrokenError(layer, f"it scored {score}")
     return score
-
-
-def _decision(findings: list[Finding], policy: Policy) -> Decision:
-    name = f"{policy.name} {policy.version} ({policy.digest})"
-    return Decision("refuse" if findings else "allow", {}, tuple(sorted(findings, key=lambda f: -f.score)), (), name)

@@ -55,6 +55,11 @@ class Policy:
         if STANDARD_TIER not in self.tiers:
             raise ValueError(f"tiers has no {STANDARD_TIER!r}, which every account without another one has")
 
+    @property
+    def title(self) -> str:
+        """How decisions name it."""
+        return f"{self.name} {self.version} ({self.digest})"
+
     def threshold(self, category: str, tier: str, situations: Collection[str] = ()) -> float:
         """The score from which `category` is refused to `tier`; above 1, so never, where the policy leaves it out."""
         usual = self.thresholds.get(category)

@@ -87,7 +87,7 @@ def main(folder: Path) -> None:
     held_out = load_examples()
     abroad = [e for e in held_out if e.style.startswith(("script", "language"))]
     second = [e for e in held_out if e.split == "second" and e not in abroad]
-    print(f"Policy: {policy.name} {policy.version} ({policy.digest})\n\nFirst held-out set\n", flush=True)
+    print(f"Policy: {policy.title}\n\nFirst held-out set\n", flush=True)
     print(tables(verdicts([e for e in held_out if e.split == "test"], context), "evasion", "gap"))
     print("\nSecond held-out set\n", flush=True)
     print(tables(verdicts(second, context), "second"))

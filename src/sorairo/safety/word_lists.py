@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib.resources import files
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from sorairo.config import load
 from sorairo.safety.normalisation import Reading, plain_reading, readings
@@ -22,8 +22,6 @@ _WITHOUT_SPACES = re.compile("[\u0e00-\u0eff\u1100-\u11ff\u2e80-\U0003ffff]")
 _WORD = re.compile(r"\w+")
 START = 3  # letters that entries are looked up by
 
-Action = Literal["refuse", "rewrite", "signal"]
-
 
 class Hit(NamedTuple):
     """Where a list was met in the text that was given, and what may stand there instead ("" for nothing)."""
@@ -35,7 +33,10 @@ class Hit(NamedTuple):
 
 @dataclass(frozen=True)
 class WordList:
-    """``entries``: one on each line; see the heads of `data/names.toml` and `data/terms.toml` for how they are read."""
+    """``action``: "refuse", "rewrite" or "signal". ``entries``: one on each line.
+
+    See the heads of `data/names.toml` and `data/terms.toml` for how they are read.
+    """
 
     name: str
     category: str
