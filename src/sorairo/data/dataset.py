@@ -100,6 +100,13 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def kept_pictures(folder: Path, number: int, kind: str) -> Frames:
+    """The "samples" [n h w 3] or the "thumbnails" [n 16 16] of a shot that `footage_shots.look` kept."""
+    with np.load(folder / f"{number}.npz", allow_pickle=False) as pictures:
+        found: Frames = pictures[kind]
+        return found
+
+
 def _rows(item: Item, result: Mapping[str, Any]) -> Iterator[Row]:
     about = {"item": item.name, "sha256": result["sha256"], "licence": item.notes.licence, "source": item.notes.source}
     about |= {"captions": list(item.notes.captions), "shard": ""}
@@ -122,8 +129,7 @@ def _mark_duplicates(rows: Sequence[Row], work: Path, most: float) -> None:
     for row in rows:
         if row["reason"]:
             continue
-        with np.load(work / row["folder"] / f"{row['number']}.npz", allow_pickle=False) as pictures:
-            own = pictures["thumbnails"]
+        own = kept_pictures(work / row["folder"], row["number"], "thumbnails")
         found = most_alike(np.repeat(own[..., None], 3, axis=-1), known)
         if found and found[0][1] >= most:
             first, alike = keys[found[0][0]], found[0][1]
@@ -239,8 +245,7 @@ def _write_sheet(out: Path, rows: Sequence[Row]) -> None:
 
 
 def _cell(out: Path, row: Row) -> Frames:
-    with np.load(out / "work" / row["folder"] / f"{row['number']}.npz", allow_pickle=False) as pictures:
-        samples = pictures["samples"]
+    samples = kept_pictures(out / WORK / row["folder"], row["number"], "samples")
     cell = Image.new("RGB", (CELL[0] + 4, CELL[1] + 16), "white")
     if len(samples):
         cell.paste(Image.fromarray(fitted(samples[len(samples) // 2], *CELL)), (2, 2))

@@ -31,17 +31,17 @@ BLACK = 26  # of 255: what no pixel of a black bar passes
 Grey = NDArray[np.uint8]
 
 
-def steady(frames: Iterable[TimedFrame], most: int = LIMITS.frames) -> Iterator[TimedFrame]:
+def steady(frames: Iterable[TimedFrame]) -> Iterator[TimedFrame]:
     """Frames at the clip's mean rate, each the one that is nearest in time: a telephone's rate varies.
 
-    A constant rate stays what it is. Raises ValueError for times that would need more than ``most`` frames.
+    A constant rate stays what it is. Raises ValueError for times that would need more frames than `LIMITS` has.
     """
     tick, last = 0, None
     for frame in frames:
         last = last or frame
         until = ceil((last.seconds + frame.seconds) / 2 * frame.fps)  # from this tick on, this frame is the nearer one
-        if until > most:
-            raise ValueError(f"its times go up to {frame.seconds:.0f} s; that is more than {most} frames")
+        if until > LIMITS.frames:
+            raise ValueError(f"its times go up to {frame.seconds:.0f} s; that is more than {LIMITS.frames} frames")
         for _ in range(tick, until):
             yield last
         tick, last = max(tick, until), frame

@@ -18,15 +18,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from sorairo.config import load
 from sorairo.confinement import Confines, run_confined
-from sorairo.data.dataset import WORK, write_dataset
+from sorairo.data.dataset import WORK, kept_pictures, sha256_of, write_dataset
 from sorairo.data.footage_filters import ACCEPTED, FilterSettings, rejected
 from sorairo.data.footage_items import Item, find_items
 from sorairo.data.footage_shots import cut, look
-from sorairo.media import Frames
 
 if TYPE_CHECKING:  # the world takes a moment to load, in every worker
     from sorairo.data.world_frames import OnProgress
@@ -35,8 +32,9 @@ CONFINES = Confines(processor_seconds=3600, seconds=7200.0)
 RESULT = "result.json"
 MOST_BLOCKS = 1000  # into which Ray divides the files: what a killed worker does again
 
-Stage = Callable[[str, str], str]
-"""Looks at the file of a path, with its owner's statement of consent, and returns where what was found lies."""
+Told = dict[str, str]
+Stage = Callable[[Told], Told]
+"""The name, path and consent of a file to its name and the folder in ``work`` where lies what was found in it."""
 
 
 def ingest(
@@ -62,10 +60,13 @@ def ingest(
     work.mkdir(parents=True, exist_ok=True)
     refused = {item.name: _without_rights(item, allow_unknown_licence) for item in items}
     wanted = [item for item in items if refused[item.name] is None]
+    rows = [{"name": item.name, "path": str(item.path.absolute()), "consent": item.notes.consent} for item in wanted]
+    address = os.environ.get("RAY_ADDRESS", "local" if workers > 1 else "") if ray == "auto" else ray
     stage, found = partial(_staged, settings, work), {}
-    for done, (name, result) in enumerate(_by_workers(stage, wanted, workers, ray), start=1):
-        found[name] = json.loads((work / result / RESULT).read_text()) | {"folder": result}
-        on_progress("footage", done, len(wanted))
+    told = _by_ray(stage, rows, workers, address) if address and rows else map(stage, rows)
+    for done, row in enumerate(told, start=1):
+        found[row["name"]] = json.loads((work / row["folder"] / RESULT).read_text()) | {"folder": row["folder"]}
+        on_progress("footage", done, len(rows))
     for left in work.glob(".*.partial"):  # by workers that were killed
         shutil.rmtree(left, ignore_errors=True)
     return write_dataset(out, [(item, refused[item.name] or found[item.name]) for item in items], settings)
@@ -90,11 +91,11 @@ def _without_rights(item: Item, allowed: bool) -> dict[str, Any] | None:
     return {"sha256": "", "reason": reason, "detail": f"its notes tell no {reason}"}
 
 
-def _staged(settings: FilterSettings, work: Path, path: str, consent: str) -> str:
-    """Looks at a file and cuts what is accepted into ``work``; at once if that was done. Returns the folder's name."""
+def _staged(settings: FilterSettings, work: Path, row: Told) -> Told:
+    """Looks at a file and cuts what is accepted into ``work``; at once if that was done."""
+    path, consent = row["path"], row["consent"]
     try:
-        with open(path, "rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        sha256 = sha256_of(Path(path))
     except OSError as error:
         sha256, consent = "", f"{path}: {error.strerror}"
     name = hashlib.sha256(f"{sha256} {settings.digest} {consent}".encode()).hexdigest()[:32]
@@ -106,7 +107,7 @@ def _staged(settings: FilterSettings, work: Path, path: str, consent: str) -> st
         (own / RESULT).write_text(json.dumps(result))
         with suppress(OSError):  # another worker had the same file under another name
             own.rename(work / name)
-    return name
+    return {"name": row["name"], "folder": name}
 
 
 def _looked_at(path: str, consent: str, settings: FilterSettings, folder: Path) -> dict[str, Any]:
@@ -115,7 +116,7 @@ def _looked_at(path: str, consent: str, settings: FilterSettings, folder: Path) 
         if seen["hdr"]:
             return {"reason": "hdr", "detail": "its brightness is coded as HDR; convert it to BT.709 first"}
         for number, shot in enumerate(seen["shots"]):
-            samples = read_samples(folder, number)
+            samples = list(kept_pictures(folder, number, "samples"))
             shot |= (rejected(shot["measures"], samples, consent, settings) or ACCEPTED)._asdict()
         kept = [(n, shot["start"], shot["stop"]) for n, shot in enumerate(seen["shots"]) if not shot["reason"]]
         height, width = run_confined(CONFINES, cut, path, str(folder), kept) if kept else (0, 0)
@@ -124,30 +125,8 @@ def _looked_at(path: str, consent: str, settings: FilterSettings, folder: Path) 
     return seen | {"width": width, "height": height}
 
 
-def read_samples(folder: Path, number: int) -> Sequence[Frames]:
-    """Some frames of a shot that `footage_shots.look` kept."""
-    with np.load(folder / f"{number}.npz", allow_pickle=False) as pictures:
-        samples: Sequence[Frames] = pictures["samples"]
-        return samples
-
-
-def _by_workers(stage: Stage, items: Sequence[Item], workers: int, ray: str) -> Iterator[tuple[str, str]]:
-    """The name of each item, in any order, and what ``stage`` says of it."""
-    rows = [{"name": item.name, "path": str(item.path.absolute()), "consent": item.notes.consent} for item in items]
-    address = os.environ.get("RAY_ADDRESS", "local" if workers > 1 else "") if ray == "auto" else ray
-    make = partial(_of_row, stage)
-    for row in _by_ray(make, rows, workers, address) if address and rows else map(make, rows):
-        yield row["name"], row["result"]
-
-
-def _of_row(stage: Stage, row: dict[str, str]) -> dict[str, str]:
-    return {"name": row["name"], "result": stage(row["path"], row["consent"])}
-
-
-def _by_ray(
-    make: Callable[[dict[str, str]], dict[str, str]], rows: list[dict[str, str]], workers: int, address: str
-) -> Iterator[dict[str, str]]:
-    """``make`` of every row, by Ray Data's tasks: one whose worker is killed is done again by another."""
+def _by_ray(stage: Stage, rows: list[Told], workers: int, address: str) -> Iterator[Told]:
+    """``stage`` of every row, in any order, by Ray Data: what a worker does that is killed another does again."""
     # Ray would report what it is used for to its makers, and ask for a token on this machine alone.
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0"} | ({"RAY_AUTH_MODE": "disabled"} if address == "local" else {})
     import ray
@@ -160,7 +139,7 @@ def _by_ray(
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         ray.data.DataContext.get_current().enable_progress_bars = False
         blocks = ray.data.from_items(rows, override_num_blocks=min(len(rows), MOST_BLOCKS))
-        yield from blocks.map(make, compute=ray.data.TaskPoolStrategy(size=workers)).iter_rows()
+        yield from blocks.map(stage, compute=ray.data.TaskPoolStrategy(size=workers)).iter_rows()
     finally:
         ray.shutdown()
 
