@@ -88,6 +88,12 @@ def test_count_takes_the_moment_when_all_are_apart() -> None:
     assert [judge(Statement("count", BLUE, value=n), seen) for n in (2, 3, 4)] == [False, True, False]
 
 
+def test_the_seam_of_two_colours_is_not_counted() -> None:
+    cube, seam = Noun(shape=BLUE.shape), Noun("purple", BLUE.shape)
+    seen = watched([Drawn(BLUE, at(20)), Drawn(BLUE, at(50)), Drawn(seam, at(35), half=(1, 4))])
+    assert judge(Statement("count", cube, value=2), seen)
+
+
 @pytest.mark.parametrize(("path", "way"), [(moving(60, 20), "left"), (moving(20, 60), "right")])
 def test_direction(path: Path, way: str) -> None:
     seen = watched([Drawn(RED, path), Drawn(BLUE, at(40, 10))])

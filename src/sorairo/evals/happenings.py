@@ -43,6 +43,7 @@ BLINK = 2  # frames that something may be missed
 PARTLY = 0.5  # of its usual area, that shows of what goes behind something or comes out
 BESIDE = 0.12  # screen units between what hides and what hides it
 OFTEN = 0.2  # share of the frames that show any
+SLIVER = 0.33  # of the largest of its kind in the picture
 
 
 def shift(path: Track) -> Floats:
@@ -207,9 +208,10 @@ def _single(statement: Statement, seen: Observation) -> bool:
 
 
 def numbers_of(noun: Noun, seen: Observation) -> npt.NDArray[np.int64]:
-    """How many of a kind show in each frame [t]."""
+    """How many of a kind show in each frame [t]; what is less than SLIVER is the seam of two colours."""
     shown = [s for s in seen.sightings if noun.color in (None, s.color) and s.shape == noun.shape]
-    return np.bincount([s.frame for s in shown if s.area >= LEAST_AREA], minlength=seen.num_frames)
+    areas = [[s.area for s in shown if s.frame == frame] for frame in range(seen.num_frames)]
+    return np.array([sum(a >= max(LEAST_AREA, SLIVER * max(own)) for a in own) for own in areas], np.int64)
 
 
 def _stays(statement: Statement, seen: Observation) -> bool:

@@ -16,7 +16,7 @@ from sorairo.world import SIZES
 LEAST_PRESENCE = 0.12  # share of a clip's frames
 NAMED_AREA = 0.0055  # share of the picture from which a colour counts: smaller ones flare up at edges and in shadows
 NAMED_SHARE = 0.18  # of a clip's frames
-LEAST_COUNT_SHARE = 0.2  # of the frames that show any
+LEAST_COUNT_SHARE = 0.08  # of the frames that show any
 APART = 0.05  # metres between the left and the right one
 AGREEING = 0.8  # share of frames in which one is left of the other
 BREADTHS = {"sphere": 1.0, "cube": 0.95, "cylinder": 0.72, "cone": 0.92, "ring": 1.08, "block": 0.5}
