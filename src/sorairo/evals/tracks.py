@@ -18,7 +18,7 @@ import numpy.typing as npt
 from sorairo.evals.statements import Noun
 from sorairo.shapes import NATIVE_FPS
 from sorairo.sight.observation import Observation, Sighting, near
-from sorairo.world.camera import camera_at, view_tangent
+from sorairo.world.camera import camera_rows, view_tangent
 
 Floats = npt.NDArray[np.float64]
 Frames = npt.NDArray[np.int64]
@@ -26,6 +26,8 @@ Flags = npt.NDArray[np.bool_]
 
 LEAST_AREA = 0.002  # share of the picture: about 30 pixels of 160 x 96
 LEAST_SHAPE_SHARE = 0.5  # of the frames that show the colour in full
+SEAM = 0.15  # of the usual area that shows of a colour: less of it, in another shape, is the seam of two other colours
+AT_SIDE = 0.9  # screen units from the middle, where of what comes and goes little may show
 FULL = 0.6  # of the largest area that shows of a colour
 TILTS, STRENGTHS = (0.15, 0.22, 0.29), (0.8, 0.9, 1.0, 1.1, 1.2)  # of the world's cameras
 USUAL_TILT = 0.22
@@ -70,10 +72,13 @@ def sightings_of(noun: Noun, seen: Observation) -> list[Sighting]:
     """All sightings of a thing by its look.
 
     By its colour alone where that shows one thing at a time, whose shape is hard to tell while it is partly covered, or
-    where nothing of that colour has mostly the shape: so a movement can be judged when the shape is wrong.
+    where nothing of that colour has mostly the shape: so a movement can be judged when the shape is wrong. Slivers of
+    another shape are left out, as between two things a third colour may show.
     """
     large = [s for s in seen.sightings if s.area >= LEAST_AREA]
     colored = [s for s in large if noun.color in (None, s.color)]
+    usual = float(np.median([s.area for s in colored] or [0.0]))
+    colored = [s for s in colored if s.shape == noun.shape or s.area > SEAM * usual or max(-s.left, s.right) > AT_SIDE]
     alone = bool(colored) and np.median([len(own) for own in _by_frame(colored).values()]) == 1
     if noun.color is None or not (alone or shape_share(noun, seen) < LEAST_SHAPE_SHARE):
         colored = [s for s in colored if noun.shape in (None, s.shape)]
@@ -159,12 +164,9 @@ def at_depth(camera: Floats, x: Floats, y: Floats, aspect: float, depth: Floats)
 def camera_of(seen: Observation) -> Floats:
     """Rows [t 13] of the world's camera for the move that was seen: of all tilts and strengths the stillest one."""
     height, width = seen.labels.shape[1:]
-    num, tangent = seen.num_frames, view_tangent(width, height)
-    time = np.linspace(0, 1, num) if num > 1 else np.zeros(1)
-    eased = time * time * (3 - 2 * time)
 
     def rows(tilt: float, strength: float) -> Floats:
-        return np.stack([camera_at(seen.camera_move, u, 0.0, tilt, strength, tangent) for u in eased])
+        return camera_rows(seen.camera_move, seen.num_frames, 0.0, tilt, strength, view_tangent(width, height))
 
     if seen.camera_move == "still" or seen.camera_move.startswith("zoom") or not seen.sightings:
         return rows(USUAL_TILT, 1.0)
