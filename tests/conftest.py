@@ -15,7 +15,7 @@ from dataclasses import asdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -27,6 +27,9 @@ install_import_hook([*CHECKED_MODELS, "sorairo.diffusion", "sorairo.pipelines.pr
 
 from sorairo.config import DiTConfig, ModelConfig, VideoVAEConfig  # noqa: E402
 from sorairo.shapes import VideoShape  # noqa: E402
+
+if TYPE_CHECKING:
+    from sorairo.pipelines import ModelBundle
 
 ROOT = Path(__file__).parents[1]
 TINY = ModelConfig(
@@ -81,6 +84,14 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_tensors(folder / "dit.safetensors", dit.half().state_dict(), {})
     write_bundle(folder, TINY, {"steps": 0}, summary="It knows balls and cubes.")
     return folder
+
+
+@pytest.fixture(scope="session")
+def bundle(tiny_model: Path) -> ModelBundle:
+    """The tiny model, ready to run."""
+    from sorairo.pipelines import load_bundle
+
+    return load_bundle(str(tiny_model), torch.device("cpu"))
 
 
 @pytest.fixture(scope="session")

@@ -6,17 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from sorairo.evals import tools
 from sorairo.evals.tools import Seams, measure_seams, score_tools, seams_line, table, window_seams
-from sorairo.pipelines import ModelBundle, load_bundle
+from sorairo.pipelines import ModelBundle
 from sorairo.pipelines.request import VideoRequest
-
-
-@pytest.fixture(scope="module")
-def bundle(tiny_model: Path) -> ModelBundle:
-    return load_bundle(str(tiny_model), torch.device("cpu"))
 
 
 def test_what_keeps_everything_is_at_the_ceiling(bundle: ModelBundle, monkeypatch: pytest.MonkeyPatch) -> None:

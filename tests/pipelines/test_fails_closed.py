@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import torch
 
-from sorairo.pipelines import ModelBundle, RefusedError, VideoRequest, generate, load_bundle, policy
+from sorairo.pipelines import ModelBundle, RefusedError, VideoRequest, generate, policy
 from sorairo.provenance import verify
 from sorairo.safety import load_policy
 from sorairo.safety.classifier import FILE, READER_FILE
@@ -25,11 +25,6 @@ SHIPPED = Path(load_policy.__code__.co_filename).parent / "data" / "policy.toml"
 REQUEST = VideoRequest(
     "a red ball", width=64, height=32, seconds=1.0, num_inference_steps=2, guidance_scale=1.0, model="tiny"
 )
-
-
-@pytest.fixture(scope="module")
-def bundle(tiny_model: Path) -> ModelBundle:
-    return load_bundle(str(tiny_model), torch.device("cpu"))
 
 
 @pytest.fixture

@@ -26,11 +26,6 @@ REQUEST = VideoRequest(
 WHOLE = slice(0, 5)
 
 
-@pytest.fixture(scope="module")
-def bundle(tiny_model: Path) -> ModelBundle:
-    return load_bundle(str(tiny_model), torch.device("cpu"))
-
-
 def sampled(bundle: ModelBundle, *requests: VideoRequest) -> Tensor:
     return sample(requests, bundle, StageClock(silent))
 

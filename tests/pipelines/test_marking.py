@@ -8,22 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from sorairo.media import Frames, read_any, write_mp4, write_png
-from sorairo.pipelines import Generation, ModelBundle, RefusedError, VideoRequest, generate, load_bundle, tools
+from sorairo.pipelines import Generation, ModelBundle, RefusedError, VideoRequest, generate, tools
 from sorairo.pipelines.marking import Marker, clip_identity, ingredients
 from sorairo.provenance import ClipStore, SigningError, open_authority, verify, whence
 from sorairo.provenance.watermark import carries_watermark, read_watermarks
 
 FAST = {"num_inference_steps": 2, "guidance_scale": 1.0, "model": "tiny"}
 REQUEST = VideoRequest("a red ball", width=160, height=96, seconds=1.0, seed=3, **FAST)
-
-
-@pytest.fixture(scope="module")
-def bundle(tiny_model: Path) -> ModelBundle:
-    return load_bundle(str(tiny_model), torch.device("cpu"))
 
 
 def soft(number: int = 0) -> Frames:

@@ -6,9 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 
-from sorairo.pipelines import Generation, ModelBundle, Progress, RefusedError, VideoRequest, generate, load_bundle
+from sorairo.pipelines import Generation, ModelBundle, Progress, RefusedError, VideoRequest, generate
 from sorairo.pipelines.policy import apply_policy, standard_context, texts_of, with_texts
 from sorairo.pipelines.request import Scene
 from sorairo.provenance import verify
@@ -17,11 +16,6 @@ REQUEST = VideoRequest(
     "a red ball", width=64, height=32, seconds=1.0, num_inference_steps=2, guidance_scale=1.0, model="tiny"
 )
 HARMFUL = "a naked woman in a shower"
-
-
-@pytest.fixture(scope="module")
-def bundle(tiny_model: Path) -> ModelBundle:
-    return load_bundle(str(tiny_model), torch.device("cpu"))
 
 
 @pytest.mark.parametrize(

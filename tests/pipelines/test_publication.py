@@ -8,18 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from tests.pipelines.test_fails_closed import Judge
 
 from sorairo.media import write_mp4
-from sorairo.pipelines import ModelBundle, RefusedError, VideoRequest, load_bundle
+from sorairo.pipelines import ModelBundle, RefusedError, VideoRequest
 from sorairo.pipelines.publication import judge_public
 from sorairo.safety import load_policy
-
-
-@pytest.fixture(scope="module")
-def bundle(tiny_model: Path) -> ModelBundle:
-    return load_bundle(str(tiny_model), torch.device("cpu"))
 
 
 @pytest.fixture

@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from sorairo.media import Frames, read_any, write_mp4, write_png
-from sorairo.pipelines import Generation, ModelBundle, VideoRequest, generate, load_bundle, tools
+from sorairo.pipelines import Generation, ModelBundle, VideoRequest, generate, tools
 from sorairo.pipelines.generation import shots
 from sorairo.pipelines.reproduction import compare, recorded_request
 from sorairo.pipelines.request import Scene, Source
@@ -22,11 +21,6 @@ SIZE = {"width": 64, "height": 32}
 FAST = {"num_inference_steps": 2, "guidance_scale": 1.0, "model": "tiny"}
 
 Made = Callable[[VideoRequest], Frames]
-
-
-@pytest.fixture(scope="module")
-def bundle(tiny_model: Path) -> ModelBundle:
-    return load_bundle(str(tiny_model), torch.device("cpu"))
 
 
 @pytest.fixture
