@@ -12,7 +12,7 @@ import torch
 from sorairo.checkpoint import file_sha256
 from sorairo.media import Frames, read_video, write_mp4, write_png
 from sorairo.models.video_vae import VideoVAE
-from sorairo.pipelines import ModelBundle, VideoRequest, load_bundle
+from sorairo.pipelines import ModelBundle, VideoRequest
 from sorairo.pipelines.preview import from_pixels
 from sorairo.pipelines.request import Anchor, Material, Source
 from sorairo.pipelines.timeline import Timeline, open_timeline
@@ -21,8 +21,7 @@ SIZE = {"width": 64, "height": 32}
 
 
 @pytest.fixture(scope="module")
-def vae(tiny_model: Path) -> VideoVAE:
-    bundle: ModelBundle = load_bundle(str(tiny_model), torch.device("cpu"))
+def vae(bundle: ModelBundle) -> VideoVAE:
     return bundle.video_vae
 
 
@@ -68,7 +67,7 @@ def finished(timeline: Timeline, width: int = 64, height: int = 32, fps: int = 8
     """What comes out when the model makes nothing but grey."""
     number = 1 + (timeline.request.shape.num_frames - 1) * fps // 8
     grey: Iterator[Frames] = iter([np.full((height, width, 3), 128, np.uint8)] * number)
-    return list(timeline.pass_through(grey, fps))
+    return [frame for frame, _ in timeline.pass_through(grey, fps)]
 
 
 def is_grey(frame: Frames) -> bool:

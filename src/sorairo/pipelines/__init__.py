@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sorairo.pipelines.bundle import ModelBundle, load_bundle, write_bundle
     from sorairo.pipelines.cards import ModelCard, list_models
-    from sorairo.pipelines.generation import Clip, Generation, GenerationError, generate
+    from sorairo.pipelines.generation import Clip, Generation, generate
     from sorairo.pipelines.policy import RefusedError
     from sorairo.pipelines.progress import Progress
     from sorairo.pipelines.request import VideoRequest
+    from sorairo.pipelines.sampling import GenerationError
 
 __all__ = [
     "Clip",
@@ -34,10 +35,11 @@ __all__ = [
 _ROOMS = {
     "bundle": ("ModelBundle", "load_bundle", "write_bundle"),
     "cards": ("ModelCard", "list_models"),
-    "generation": ("Clip", "Generation", "GenerationError", "generate"),
+    "generation": ("Clip", "Generation", "generate"),
     "policy": ("RefusedError",),
     "progress": ("Progress",),
     "request": ("VideoRequest",),
+    "sampling": ("GenerationError",),
 }
 _HOMES = {name: f"sorairo.pipelines.{module}" for module, names in _ROOMS.items() for name in names}
 

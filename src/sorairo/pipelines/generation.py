@@ -26,7 +26,7 @@ from sorairo.pipelines.advice import notices
 from sorairo.pipelines.bundle import ModelBundle, load_bundle
 from sorairo.pipelines.finishing import finish, load_upscaler
 from sorairo.pipelines.judging import Reviews, with_judge
-from sorairo.pipelines.marking import Finished, Marker, ingredients
+from sorairo.pipelines.marking import Marker, clip_identity, ingredients
 from sorairo.pipelines.policy import (
     apply_policy,
     judge_frame,
@@ -38,7 +38,7 @@ from sorairo.pipelines.policy import (
 from sorairo.pipelines.preview import to_pixels
 from sorairo.pipelines.progress import Advance, OnProgress, StageClock, silent
 from sorairo.pipelines.request import Curve, Scene, VideoRequest
-from sorairo.pipelines.sampling import SAMPLER, GenerationError, sample
+from sorairo.pipelines.sampling import SAMPLER, sample
 from sorairo.pipelines.sampling_plan import SamplingPlan
 from sorairo.pipelines.timeline import open_timeline
 from sorairo.provenance import ClipStore, KnownClip, Manifest, home_folder, open_authority, sign
@@ -47,8 +47,6 @@ from sorairo.safety.policy import STANDARD_TIER
 from sorairo.shapes import NATIVE_FPS, TEMPORAL_STRIDE, VideoShape
 
 LATENTS_PER_CHUNK = 3  # decoded at a time: few, so that memory stays flat; several, so that the processor is busy
-
-__all__ = ["Clip", "Generation", "GenerationError", "generate"]
 
 
 @dataclass(frozen=True)
@@ -180,7 +178,7 @@ class Generation:
         draft, bundle = self.decode(), self.bundle
         self.reviews.accept(draft)
         request = self.request.for_strangers()
-        identity = self._marker().identity
+        identity = clip_identity(self.request, bundle.weights_sha256)
         used = ingredients(self.request)
         datasets = bundle.card.datasets
         manifest = Manifest(output.name, bundle.name, bundle.weights_sha256, request, identity, used, datasets=datasets)
@@ -206,19 +204,14 @@ class Generation:
         for shot, timeline, latents in zip(self.shots, self.timelines, self.sample(), strict=True):
             made = timeline.settled(decoded_frames(latents, self.bundle), self.interpolator)
             steps = request.plan, NATIVE_FPS, request.fps, self.upscaler, self.interpolator
-            finished = Finished(finish(made, *steps))
-            for frame in islice(timeline.pass_through(finished, request.fps), shot.num_frames):
-                yield frame, finished.replaced_by(frame, timeline)
+            yield from islice(timeline.pass_through(finish(made, *steps), request.fps), shot.num_frames)
 
     def _marked_frames(self) -> Iterator[Frames]:
         """As they go into the file. Raises RefusedError at the first frame that must not be shown."""
-        marker = self._marker()
+        marker = Marker(self.request, self.bundle.weights_sha256)
         for number, (frame, kept) in enumerate(self._frames()):
             judge_frame(frame, number, self.request, self.pictures)
             yield marker.mark(frame, kept)
-
-    def _marker(self) -> Marker:
-        return Marker(self.request, self.bundle.weights_sha256)
 
 
 def _claimed(content: str) -> Path:

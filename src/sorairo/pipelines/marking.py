@@ -3,13 +3,11 @@ them already: what is kept of a marked clip goes on into the result bit by bit."
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from sorairo.media import Frames
 from sorairo.pipelines.request import VideoRequest
-from sorairo.pipelines.timeline import Timeline
 from sorairo.provenance import Ingredient
 from sorairo.provenance.verification import media_type
 from sorairo.provenance.visible_mark import draw_mark
@@ -31,22 +29,6 @@ class Marker:
         if kept and carries_watermark(frame):
             return frame
         return self._watermark.mark(draw_mark(frame, seconds) if self._visible else frame)
-
-
-class Finished(Iterator[Frames]):
-    """Frames as they are made, which remembers the last: what a timeline gives in its place was not made."""
-
-    def __init__(self, frames: Iterator[Frames]) -> None:
-        self._frames = frames
-        self._last: Frames | None = None
-
-    def __next__(self) -> Frames:
-        self._last = frame = next(self._frames)
-        return frame
-
-    def replaced_by(self, frame: Frames, timeline: Timeline) -> bool:
-        """Whether ``frame`` is wholly of a file. Where only a part is kept, as around a mask, it counts as made."""
-        return frame is not self._last and timeline.mask is None
 
 
 def ingredients(request: VideoRequest) -> tuple[Ingredient, ...]:

@@ -159,8 +159,9 @@ class Timeline:
             first = first or (before if index == 0 else None)
         yield from _landed(waiting, before, first if self.request.wrap else None, interpolator)
 
-    def pass_through(self, frames: Iterator[Frames], fps: int = NATIVE_FPS) -> Iterator[Frames]:
-        """The finished frames [h w 3], of any size and at ``fps``, with every known pixel as it was given.
+    def pass_through(self, frames: Iterator[Frames], fps: int = NATIVE_FPS) -> Iterator[tuple[Frames, bool]]:
+        """The finished frames [h w 3], of any size and at ``fps``, with every known pixel as it was given; and whether
+        each is wholly of a file. Where there is a mask none counts as that.
 
         Between two of the timeline's frames a pixel is known if it is in both.
         """
@@ -169,11 +170,11 @@ class Timeline:
             at = index * NATIVE_FPS / fps
             given, after = self._given(int(at)), self._given(-int(-at // 1))
             if given is None or given is not after:
-                yield frame
+                yield frame, False
                 continue
             known = given.picture(at, self.request, width, height)
             made = self._made_pixels(given, at, width, height)
-            yield known if made is None else np.where(made[..., None], frame, known)
+            yield known if made is None else np.where(made[..., None], frame, known), self.mask is None
 
     def _given(self, frame: int) -> Placed | None:
         """Whose pixels the timeline shows unchanged at ``frame``, if only outside of the mask."""
