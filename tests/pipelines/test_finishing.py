@@ -133,17 +133,6 @@ def test_frames_are_taken_as_they_are_needed() -> None:
     assert taken == [0, 1, 2]
 
 
-@pytest.mark.parametrize(("fps", "nearest"), [(7, 8), (4, 8), (61, 60), (120, 60)])
-def test_another_rate_is_refused_before_a_frame_is_taken(fps: int, nearest: int) -> None:
-    with pytest.raises(ValueError, match=f"fps is {fps}; .* the nearest is {nearest}"):
-        finish(iter([]), SizePlan.of(160, 96), 8, fps)
-
-
-def test_a_clip_is_never_slowed_down() -> None:
-    with pytest.raises(ValueError, match="fps is 16; it must be from 24 to 60"):
-        finish(iter([]), SizePlan.of(160, 96), 24, 16)
-
-
 def test_an_upscaler_is_loaded_from_its_folder(folder: Path) -> None:
     upscaler = load_upscaler(str(folder))
     assert upscaler.config == CONFIG

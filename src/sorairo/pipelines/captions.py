@@ -20,15 +20,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sorairo.config import load, nearest_name
+from sorairo.config import check_name, load
 from sorairo.media import Frames, fitted, read_video
 from sorairo.models.vocabulary import Vocabulary, WritingStyle, sentences, style_number
-from sorairo.pipelines.cards import weight_roots
+from sorairo.pipelines.cards import find_part
 from sorairo.pipelines.language_model import Answer, LanguageModel
 from sorairo.shapes import nearest_bucket
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
     from sorairo.models.captioner import Captioner
@@ -157,7 +156,7 @@ def _transformers(folder: Path) -> tuple[Any, Any]:
         raise ValueError(f"{folder} is no vision-language model: {str(error).splitlines()[0]}") from error
 
 
-def load_captioner(name_or_path: str = CAPTIONER, device: torch.device | None = None) -> tuple[Captioner, Vocabulary]:
+def load_captioner(name_or_path: str = CAPTIONER) -> tuple[Captioner, Vocabulary]:
     """A built-in captioner by its name, or any by its folder, ready to write, and its words.
 
     Raises:
@@ -167,11 +166,7 @@ def load_captioner(name_or_path: str = CAPTIONER, device: torch.device | None = 
     from sorairo.models.captioner import Captioner, CaptionerConfig
     from sorairo.pipelines.bundle import default_device
 
-    found = {file.parent.name: file.parent for root in weight_roots() for file in root.glob(f"*/{SETTINGS_FILE}")}
-    folder = found.get(name_or_path, Path(name_or_path))
-    if not folder.is_dir():
-        nearest = nearest_name(name_or_path, list(found))
-        raise ValueError(f"captioner is {name_or_path!r}; the nearest installed captioner is {nearest!r}")
+    folder = find_part("captioner", name_or_path, SETTINGS_FILE)
     path = folder / SETTINGS_FILE
     try:
         settings = json.loads(path.read_bytes())
@@ -180,7 +175,7 @@ def load_captioner(name_or_path: str = CAPTIONER, device: torch.device | None = 
         raise ValueError(f"{path} cannot be read as a captioner's settings: {error}") from error
     captioner = Captioner(load(CaptionerConfig, model, str(path)), len(vocabulary))
     load_into(captioner, folder / WEIGHTS_FILE)
-    return captioner.eval().requires_grad_(False).to(device or default_device()), vocabulary
+    return captioner.eval().requires_grad_(False).to(default_device()), vocabulary
 
 
 def built_in_writer(captioner: str = CAPTIONER, model: str = "sorairo-base") -> BuiltInWriter:
@@ -196,12 +191,12 @@ def as_trained(frames: Frames) -> Tensor:
 
     A clip of another length is shown whole: its frames are picked evenly, or repeated.
     """
-    import torch
+    from sorairo.pipelines.preview import from_pixels
 
     bucket = nearest_bucket(frames.shape[2], frames.shape[1])
     picked = np.linspace(0, len(frames) - 1, bucket.num_frames).round().astype(int)
     shown = np.stack([fitted(frames[number], bucket.width, bucket.height) for number in picked])
-    return torch.from_numpy(shown).permute(3, 0, 1, 2)[None].float() / 127.5 - 1
+    return from_pixels(shown)
 
 
 def pictures_of(frames: Frames) -> list[Frames]:
@@ -247,8 +242,7 @@ def caption_files(
     """
     from sorairo.checkpoint import file_sha256
 
-    if style not in STYLES:
-        raise ValueError(f"style is {style!r}; the nearest is {nearest_name(style, list(STYLES))!r}")
+    check_name("style", style, STYLES)
     known = {(each.sha256, each.style, each.writer): each for each in _recorded(record)}
 
     def described(file: Path) -> Captioned:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,7 +50,21 @@ def weight_roots() -> list[Path]:
 
 def list_models() -> dict[str, Path]:
     """Folders of the built-in models by name."""
-    return dict(sorted((folder.name, folder) for root in reversed(weight_roots()) for folder in _bundles(root)))
+    return _installed(CONFIG_FILE)
+
+
+def find_part(kind: str, name_or_path: str, settings_file: str) -> Path:
+    """The folder of a built-in upscaler or captioner (``kind``), or of one given as a path.
+
+    Raises:
+        ValueError: no such folder, with the nearest name.
+    """
+    found = _installed(settings_file)
+    folder = found.get(name_or_path, Path(name_or_path))
+    if not folder.is_dir():
+        nearest = nearest_name(name_or_path, [*found])
+        raise ValueError(f"{kind} is {name_or_path!r}; the nearest installed {kind} is {nearest!r}")
+    return folder
 
 
 def find_model(name_or_path: str) -> Path:
@@ -85,8 +98,9 @@ def load_card(folder: Path) -> ModelCard:
     return load(ModelCard, _read_json(folder / CARD_FILE), str(folder / CARD_FILE))
 
 
-def _bundles(root: Path) -> Iterator[Path]:
-    return (file.parent for file in root.glob(f"*/{CONFIG_FILE}"))
+def _installed(file: str) -> dict[str, Path]:
+    """Built-in folders that hold such a file, by name."""
+    return dict(sorted((path.parent.name, path.parent) for root in weight_roots() for path in root.glob(f"*/{file}")))
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sorairo.config import load, nearest_name
+from sorairo.config import load
 from sorairo.media import Frames
-from sorairo.pipelines.cards import weight_roots
+from sorairo.pipelines.cards import find_part
 from sorairo.pipelines.size_plan import SizePlan
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from sorairo.models.interpolator import Interpolator
     from sorairo.models.upscaler import Upscaler
 
-SMALLEST_FPS, LARGEST_FPS = 8, 60
 UPSCALER = "sorairo-upscaler"
 SETTINGS_FILE, WEIGHTS_FILE = "upscaler.json", "upscaler.safetensors"
 
@@ -40,20 +38,9 @@ def finish(
 
     Without an ``upscaler`` frames are enlarged by bicubic interpolation, without an ``interpolator`` new ones are
     blends of their neighbours. What needs neither passes through unchanged.
-
-    Raises:
-        ValueError: a frame rate beyond 8 to 60, or lower than what comes in.
     """
-    check_fps(fps_in, fps_out)
+    assert fps_in <= fps_out, (fps_in, fps_out)
     return enlarged(with_rate(frames, fps_in, fps_out, interpolator), plan, upscaler)
-
-
-def check_fps(fps_in: int, fps_out: int) -> None:
-    """Raises ValueError where `finish` cannot make ``fps_out`` of ``fps_in``."""
-    lowest = max(SMALLEST_FPS, fps_in)
-    if not lowest <= fps_out <= LARGEST_FPS:
-        nearest = min(max(fps_out, lowest), LARGEST_FPS)
-        raise ValueError(f"fps is {fps_out}; it must be from {lowest} to {LARGEST_FPS}: the nearest is {nearest}")
 
 
 def with_rate(
@@ -114,7 +101,7 @@ def load_upscaler(name_or_path: str = UPSCALER, device: torch.device | None = No
     from sorairo.models.upscaler import Upscaler, UpscalerConfig
     from sorairo.pipelines.bundle import default_device
 
-    folder = _find(name_or_path)
+    folder = find_part("upscaler", name_or_path, SETTINGS_FILE)
     path = folder / SETTINGS_FILE
     try:
         settings = json.loads(path.read_bytes())
@@ -123,12 +110,3 @@ def load_upscaler(name_or_path: str = UPSCALER, device: torch.device | None = No
     upscaler = Upscaler(load(UpscalerConfig, settings, str(path)))
     load_into(upscaler, folder / WEIGHTS_FILE)
     return upscaler.eval().requires_grad_(False).to(device or default_device())
-
-
-def _find(name_or_path: str) -> Path:
-    found = {file.parent.name: file.parent for root in weight_roots() for file in root.glob(f"*/{SETTINGS_FILE}")}
-    folder = found.get(name_or_path, Path(name_or_path))
-    if not folder.is_dir():
-        nearest = nearest_name(name_or_path, list(found))
-        raise ValueError(f"upscaler is {name_or_path!r}; the nearest installed upscaler is {nearest!r}")
-    return folder
