@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -111,13 +111,13 @@ def write_bundle(
     well), and its summary, if none is given, from the world's names. ``facts`` is plain JSON data.
     """
     video_vae = _read(VideoVAE, config.video_vae, folder / VAE_FILE)
-    study = _study()
+    video, told = _study()
     with torch.no_grad():
-        preview = fit_preview(video_vae.encode(study.video), study.video)
+        preview = fit_preview(video_vae.encode(video), video)
     card = ModelCard(
         summary=summary or world_summary(),
         licence=licence,
-        vocabulary=world_vocabulary([*study.captions, *captions]),
+        vocabulary=world_vocabulary([*told, *captions]),
         preview_weight=tuple(tuple(row) for row in preview.weight.tolist()),
         preview_bias=tuple(preview.bias.tolist()),
         facts=dict(facts),
@@ -140,14 +140,8 @@ def _preview(card: ModelCard) -> LatentPreview | None:
     return LatentPreview(torch.tensor(card.preview_weight), torch.tensor(card.preview_bias))
 
 
-class _Study(NamedTuple):
+def _study() -> tuple[Tensor, list[str]]:
     """A few clips of the world: video [b 3 t h w] in [-1, 1], and many captions of them."""
-
-    video: Tensor
-    captions: list[str]
-
-
-def _study() -> _Study:
     from sorairo.world import caption, make_clip, render  # a compiler and a physics engine, which no generation needs
 
     rng = np.random.default_rng(0)
@@ -155,7 +149,7 @@ def _study() -> _Study:
     pixels = torch.from_numpy(np.stack([render(clip)[0] for clip in clips]))
     styles: tuple[Style, ...] = ("fragment", "short", "medium", "dense")
     captions = [caption(clip, style, rng).text for clip in clips for style in styles for _ in range(NUM_STUDY_CAPTIONS)]
-    return _Study(rearrange(pixels, "b t h w c -> b c t h w").float() / 127.5 - 1, captions)
+    return rearrange(pixels, "b t h w c -> b c t h w").float() / 127.5 - 1, captions
 
 
 def _write_json(path: Path, data: dict[str, Any]) -> None:

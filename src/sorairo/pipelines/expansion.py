@@ -29,6 +29,7 @@ INSTRUCTIONS = """You get a short description of a video. Write it as one captio
 model. Keep every fact and the user's words; add only the place, the light and how the camera moves, where they are not
 said. Answer with the caption alone."""
 FREE = ("ground", "light", "camera")
+USUAL = {"ground": words.GROUND_PHRASES, "light": words.LIGHT_PHRASES, "camera": words.CAMERA_PHRASES}
 PLAIN = {"ground": "The scene is set {}.", "light": "It takes place {}.", "camera": "{}."}
 EMPTY_WORDS = frozenset(words_of("a an the is are there some and then it of to on in at"))
 MARKS = frozenset(",.;:")
@@ -125,12 +126,10 @@ def _phrases() -> tuple[tuple[str, str, str], ...]:
 
 
 def _wordings() -> Iterator[tuple[str, str, str]]:
-    for kind, table in (("ground", words.GROUND_PHRASES), ("light", words.LIGHT_PHRASES), ("light", words.LIGHT_WORDS)):
+    ground, light, camera = USUAL.items()
+    for kind, table in (ground, light, ("light", words.LIGHT_WORDS), camera):
         for name, options in table.items():
             yield from ((option, kind, name) for option in options)
-    for name, options in words.CAMERA_PHRASES.items():
-        for side in ("left", "right") if "{side}" in name else ("",):
-            yield from ((option.format(side=side), "camera", name.format(side=side)) for option in options)
 
 
 def content(text: str) -> list[str]:
@@ -146,12 +145,8 @@ def _stem(word: str) -> str:
 
 def _in_own_words(prompt: str, added: Mapping[str, str]) -> str:
     """The prompt as a sentence, then one for each free fact."""
-    usual = {"ground": words.GROUND_PHRASES, "light": words.LIGHT_PHRASES}
     own = prompt.strip().rstrip(".")
     told = [own[:1].upper() + own[1:] + "."]
     for kind, name in added.items():
-        side = name.rpartition(" ")[2] if kind == "camera" else ""
-        table = usual.get(kind, words.CAMERA_PHRASES)
-        phrase = table[name] if name in table else table[name.replace(side, "{side}")]
-        told.append(sentences(PLAIN[kind].format(phrase[0].format(side=side))))
+        told.append(sentences(PLAIN[kind].format(USUAL[kind][name][0])))
     return " ".join(told)

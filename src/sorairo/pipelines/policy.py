@@ -50,8 +50,7 @@ def apply_policy(request: VideoRequest, context: Context) -> tuple[VideoRequest,
         RefusedError: one line with the field, the category, the words that led to it and what may be changed.
     """
     decision = check_prompt(texts_of(request), replace(context, has_upload=bool(request.materials)))
-    if not decision.allowed:
-        raise RefusedError(decision)
+    accept(decision)
     return with_texts(request, decision.texts), decision
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import PurePath
@@ -154,7 +154,9 @@ class VideoRequest:
     @property
     def materials(self) -> tuple[Material, ...]:
         """Every file that is used."""
-        return tuple(_materials(self))
+        under = (self.source.material, self.source.second) if self.source else ()
+        files = (*(anchor.material for anchor in self.anchors), *under, self.mask)
+        return tuple(file for file in files if file)
 
     def to_dict(self) -> dict[str, Any]:
         """All fields as plain data."""
@@ -191,16 +193,6 @@ class VideoRequest:
     def from_dict(cls, data: Mapping[str, Any]) -> VideoRequest:
         """The request of `to_dict`, or of a signed manifest. Raises ValueError as `from_json` does."""
         return load(cls, data, "request")
-
-
-def _materials(request: VideoRequest) -> Iterator[Material]:
-    yield from (anchor.material for anchor in request.anchors)
-    if request.source:
-        yield request.source.material
-        if request.source.second:
-            yield request.source.second
-    if request.mask:
-        yield request.mask
 
 
 def _check_text(field: str, text: str) -> None:

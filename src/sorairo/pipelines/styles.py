@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
+from typing import TypeVar
 
 from sorairo.config import nearest_name
+
+MeaningT = TypeVar("MeaningT")
 
 CAMERA_WORDS = {
     "still": "the camera is still",
@@ -28,11 +32,19 @@ def dressed(prompt: str, style: str = "", camera: str = "") -> str:
         ValueError: the style or the move is not known; the message names the nearest, or a style's file is wrong.
     """
     if style:
-        prompt = _known("style", style, load_styles()).replace("{prompt}", prompt)
+        prompt = meaning("style", style, load_styles()).replace("{prompt}", prompt)
     if camera:
-        words = _known("camera", camera, CAMERA_WORDS)
+        words = meaning("camera", camera, CAMERA_WORDS)
         prompt = f"{prompt}, {words}" if prompt else words
     return prompt
+
+
+def meaning(field: str, word: str, known: Mapping[str, MeaningT]) -> MeaningT:
+    """What a word of the user's stands for. Raises ValueError with the known ones and the nearest of them."""
+    if word not in known:
+        nearest = nearest_name(word, list(known))
+        raise ValueError(f"{field} is {word!r}; known are {', '.join(known)}: the nearest is {nearest!r}")
+    return known[word]
 
 
 def load_styles() -> dict[str, str]:
@@ -53,10 +65,3 @@ def _read(where: str | Path, text: str) -> dict[str, str]:
         if not isinstance(template, str) or "{prompt}" not in template:
             raise ValueError(f"{where}: {name} is {template!r}; a style is a text that holds {{prompt}}")
     return styles
-
-
-def _known(field: str, name: str, known: dict[str, str]) -> str:
-    if name not in known:
-        nearest = nearest_name(name, list(known))
-        raise ValueError(f"{field} is {name!r}; known are {', '.join(known)}: the nearest is {nearest!r}")
-    return known[name]

@@ -14,11 +14,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from sorairo.config import load_toml, nearest_name
+from sorairo.config import load_toml
 from sorairo.media import Footage
 from sorairo.pipelines.request import MIN_SECONDS, Anchor, Curve, Material, Scene, Source, VideoRequest
+from sorairo.pipelines.size_plan import MOST_DIRECT_PIXELS
+from sorairo.pipelines.styles import meaning
 from sorairo.provenance import verify
-from sorairo.shapes import NATIVE_BUCKETS, NATIVE_FPS, SPATIAL_STRIDE
+from sorairo.shapes import NATIVE_FPS, SPATIAL_STRIDE, nearest_bucket
 
 FRAME = 1 / NATIVE_FPS
 STRENGTHS = {"subtle": 0.4, "mild": 0.6, "strong": 0.8}
@@ -33,7 +35,6 @@ INFLUENCES: dict[str, Curve] = {
 
 CLOSE_SECONDS = 0.75  # cards that are closer cut: there is no time to pass from one to the other
 BLEND_STRENGTH = 0.85
-LARGEST_AREA = 160 * 96 * 3 // 2  # of a clip that is worked on in its own size
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,8 @@ class Probe:
     def size(self) -> dict[str, int]:
         """The size to work in: its own if the model can, else the native one nearest in shape."""
         sides = self.width, self.height
-        if any(side % SPATIAL_STRIDE for side in sides) or math.prod(sides) > LARGEST_AREA:
-            aspect = math.log(self.width / self.height)
-            native = min(NATIVE_BUCKETS, key=lambda bucket: abs(math.log(bucket.width / bucket.height) - aspect))
+        if any(side % SPATIAL_STRIDE for side in sides) or math.prod(sides) > MOST_DIRECT_PIXELS:
+            native = nearest_bucket(*sides)
             sides = native.width, native.height
         return {"width": sides[0], "height": sides[1]}
 
@@ -79,12 +79,14 @@ def animate(pictures: Sequence[tuple[str | Path, float]], prompt: str, seconds: 
     """Pictures, each at its time in seconds, come to life: the first, first and last, or any."""
     if not pictures:
         raise ValueError("pictures is empty; give at least one picture and its time, such as 0")
-    probes = [probe(path, clip=False) for path, _ in pictures]
-    anchors = tuple(Anchor(p.material, time) for p, (_, time) in zip(probes, pictures, strict=True))
-    return _request(prompt, probes[:1], seconds, anchors=anchors, **settings)
+    for path, _ in pictures:
+        probe(path, clip=False)
+    return keyframes(pictures, prompt, seconds, **settings)
 
 
-def keyframes(pictures: Sequence[tuple[Path, float]], prompt: str, seconds: float, **settings: Any) -> VideoRequest:
+def keyframes(
+    pictures: Sequence[tuple[str | Path, float]], prompt: str, seconds: float, **settings: Any
+) -> VideoRequest:
     """As `animate`, of clips too, and the length stays as it is."""
     probes = [probe(path) for path, _ in pictures]
     anchors = tuple(Anchor(one.material, time) for one, (_, time) in zip(probes, pictures, strict=True))
@@ -99,7 +101,7 @@ def extend(
     known = probe(clip, clip=True)
     total = _grid(known.seconds + seconds)
     anchor = Anchor(known.material, total - known.seconds if backward else 0.0)
-    return _request(prompt, [known], total, anchors=(anchor,), **settings)
+    return _request(prompt, known, total, anchors=(anchor,), **settings)
 
 
 def loop(clip: str | Path, seconds: float = 1.0, prompt: str = "", **settings: Any) -> VideoRequest:
@@ -107,7 +109,7 @@ def loop(clip: str | Path, seconds: float = 1.0, prompt: str = "", **settings: A
     _check_positive("seconds", seconds)
     known = probe(clip, clip=True)
     total = _grid(known.seconds + seconds)
-    return _request(prompt, [known], total, anchors=(Anchor(known.material),), wrap=True, **settings)
+    return _request(prompt, known, total, anchors=(Anchor(known.material),), wrap=True, **settings)
 
 
 def connect(
@@ -121,7 +123,7 @@ def connect(
     if not prompt and _own_prompt(end):
         middle = start.num_frames + int((total - start.seconds - end.seconds) * NATIVE_FPS) // 2
         settings["scenes"] = (Scene(middle * FRAME, _own_prompt(end)),)
-    return _request(prompt, [start], total, anchors=anchors, **settings)
+    return _request(prompt, start, total, anchors=anchors, **settings)
 
 
 def blend(
@@ -139,19 +141,19 @@ def blend(
     """
     one, other = probe(first, clip=True), probe(second, clip=True)
     total = _floor(min(one.seconds, other.seconds))
-    points: Curve = _named("influence", influence, INFLUENCES) if isinstance(influence, str) else influence
+    points: Curve = meaning("influence", influence, INFLUENCES) if isinstance(influence, str) else influence
     shares = tuple((at * total, share) for at, share in points)
     levels = tuple((time, round(min(1.0, 4 * c * (1 - c)) * strength, 6)) for time, c in _fine(shares, total))
     source = Source(one.material, strength=levels, second=other.material, influence=shares)
-    return _request(prompt, [one], total, source=source, **settings)
+    return _request(prompt, one, total, source=source, **settings)
 
 
 def remix(clip: str | Path, prompt: str, strength: str | float = "mild", **settings: Any) -> VideoRequest:
     """The clip as ``prompt`` says: subtle, mild, strong, or from 0 (the clip itself) to 1 (another one)."""
     known = probe(clip, clip=True)
-    level = _named("strength", strength, STRENGTHS) if isinstance(strength, str) else strength
+    level = meaning("strength", strength, STRENGTHS) if isinstance(strength, str) else strength
     source = Source(known.material, strength=((0.0, level),))
-    return _request(prompt, [known], _floor(known.seconds), source=source, **settings)
+    return _request(prompt, known, _floor(known.seconds), source=source, **settings)
 
 
 def recut(
@@ -167,7 +169,7 @@ def recut(
     kept = round((end - start) * NATIVE_FPS) * FRAME
     total = _grid(before + kept + after)
     time = total - kept if before and not after else before
-    return _request(prompt, [known], total, anchors=(Anchor(known.material, time, start, kept),), **settings)
+    return _request(prompt, known, total, anchors=(Anchor(known.material, time, start, kept),), **settings)
 
 
 def inpaint(clip: str | Path, mask: str | Path, prompt: str = "", **settings: Any) -> VideoRequest:
@@ -175,7 +177,7 @@ def inpaint(clip: str | Path, mask: str | Path, prompt: str = "", **settings: An
     known = probe(clip, clip=True)
     mask_material = Material(str(probe(mask).path))
     source = Source(known.material)
-    return _request(prompt, [known], _floor(known.seconds), source=source, mask=mask_material, **settings)
+    return _request(prompt, known, _floor(known.seconds), source=source, mask=mask_material, **settings)
 
 
 def outpaint(
@@ -186,7 +188,7 @@ def outpaint(
     known = probe(clip, clip=True)
     place = place or ((width - known.width) // 2, (height - known.height) // 2)
     settings |= {"width": width, "height": height, "source": Source(known.material, place=place)}
-    return _request(prompt, [known], _floor(known.seconds), **settings)
+    return _request(prompt, known, _floor(known.seconds), **settings)
 
 
 def cinemagraph(
@@ -195,7 +197,7 @@ def cinemagraph(
     """A picture in which only what is white in ``mask`` moves."""
     known = probe(picture, clip=False)
     settings |= {"source": Source(known.material), "mask": Material(str(probe(mask).path))}
-    return _request(prompt, [known], seconds, anchors=(Anchor(known.material),), **settings)
+    return _request(prompt, known, seconds, anchors=(Anchor(known.material),), **settings)
 
 
 def image(prompt: str, **settings: Any) -> VideoRequest:
@@ -250,8 +252,8 @@ def storyboard(file: str | Path, **settings: Any) -> VideoRequest:
     return VideoRequest(prompt, seconds=board.seconds, **settings)
 
 
-def _request(prompt: str, known: Sequence[Probe], seconds: float, **settings: Any) -> VideoRequest:
-    return VideoRequest(prompt or _own_prompt(known[0]), seconds=seconds, **{**known[0].size, **settings})
+def _request(prompt: str, known: Probe, seconds: float, **settings: Any) -> VideoRequest:
+    return VideoRequest(prompt or _own_prompt(known), seconds=seconds, **{**known.size, **settings})
 
 
 def _own_prompt(known: Probe) -> str:
@@ -265,13 +267,6 @@ def _own_prompt(known: Probe) -> str:
     request = verdict.facts.get("request") if verdict.state in ("trusted", "valid") else None
     prompt = request.get("prompt") if isinstance(request, dict) else None
     return prompt if isinstance(prompt, str) else ""
-
-
-def _named(name: str, word: str, known: dict[str, Any]) -> Any:
-    if word not in known:
-        nearest = nearest_name(word, list(known))
-        raise ValueError(f"{name} is {word!r}; known are {', '.join(known)}: the nearest is {nearest!r}")
-    return known[word]
 
 
 def _check_positive(name: str, seconds: float) -> None:
