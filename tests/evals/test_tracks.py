@@ -23,7 +23,7 @@ from sorairo.evals.tracks import (
 )
 from sorairo.shapes import NATIVE_FPS
 from sorairo.sight.observation import Observation, Sighting
-from sorairo.world.camera import CAMERA_MOVES, camera_at, project, view_tangent
+from sorairo.world.camera import CAMERA_MOVES, camera_rows, project, view_tangent
 
 WIDTH, HEIGHT = 80, 48
 ASPECT = WIDTH / HEIGHT
@@ -31,9 +31,7 @@ FRAMES = 33
 
 
 def cameras(move: str, tilt: float = 0.22, strength: float = 1.0) -> np.ndarray:
-    time = np.linspace(0, 1, FRAMES)
-    eased = time * time * (3 - 2 * time)
-    return np.stack([camera_at(move, u, 0.0, tilt, strength, view_tangent(WIDTH, HEIGHT)) for u in eased])
+    return camera_rows(move, FRAMES, 0.0, tilt, strength, view_tangent(WIDTH, HEIGHT))
 
 
 @pytest.mark.parametrize("move", CAMERA_MOVES)

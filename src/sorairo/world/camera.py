@@ -10,7 +10,6 @@ import numpy as np
 from sorairo.world.vectors import Table
 
 CAMERA_MOVES = ("still", "pan left", "pan right", "orbit left", "orbit right", "zoom in", "zoom out", "rise")
-CAMERA_COLUMNS = 13
 DISTANCE = 5.2  # metres from the camera to the middle of the action
 TARGET = (0.0, 0.2, 0.58)
 TANGENT = 0.36  # of half the angle of view, for a square picture
@@ -35,13 +34,18 @@ def draw_camera(
     move = "still" if rng.random() < stillness else str(rng.choice(CAMERA_MOVES[1:]))
     turn, tilt = rng.choice([-1, 1]) * rng.uniform(*azimuth), rng.uniform(0.14, 0.30)
     strength = rng.uniform(0.8, 1.2)
-    times = np.linspace(0, 1, num_frames) if num_frames > 1 else np.zeros(1)
+    return camera_rows(move, num_frames, turn, tilt, strength, tangent), move
+
+
+def camera_rows(move: str, num_frames: int, turn: float, tilt: float, strength: float, tangent: float) -> Table:
+    """Rows [t 13] of a move that begins and ends slowly; turn and tilt in radians, tangent of half the view."""
+    times = np.linspace(0, 1, num_frames)
     eased = times * times * (3 - 2 * times)
-    return np.stack([camera_at(move, u, turn, tilt, strength, tangent) for u in eased]), move
+    return np.stack([_row(move, u, turn, tilt, strength, tangent) for u in eased])
 
 
-def camera_at(move: str, u: float, turn: float, tilt: float, strength: float, tangent: float) -> Table:
-    """The row [13] at share ``u`` of a move; ``turn`` and ``tilt`` in radians, ``tangent`` of half the view."""
+def _row(move: str, u: float, turn: float, tilt: float, strength: float, tangent: float) -> Table:
+    """The camera at share u of a move."""
     sign, swing, yaw = (1 if move.endswith("right") else -1), u - 0.5, 0.0
     if move.startswith("orbit"):
         turn += sign * swing * 0.9 * strength

@@ -98,9 +98,8 @@ def _worth_showing(clip: WorldClip) -> bool:
     hidden = [i for i, o in enumerate(objects) if o.role == "stopper"]
     if facts.area[:, hidden].any():
         return False
-    if clip.split == "novel" and not any(
-        _is_held_out(o) and facts.area[:, i].max() > 0.004 for i, o in enumerate(objects)
-    ):
+    shown = [(o.color, o.shape) for o, largest in zip(objects, facts.area.max(0), strict=True) if largest > 0.004]
+    if clip.split == "novel" and HELD_OUT_PAIRS.isdisjoint(shown):
         return False
     main = [i for i, o in enumerate(objects) if o.role in ("actor", "target", "member", "prop")]
     if clip.shape.seconds < SHORTEST_ACTION:
@@ -108,10 +107,6 @@ def _worth_showing(clip: WorldClip) -> bool:
     if any(np.quantile(facts.area[:, i], 0.85) < 0.004 for i in main if objects[i].role != "member"):
         return False
     return SEEN_HAPPENING[clip.scenario](clip)
-
-
-def _is_held_out(thing: SceneObject) -> bool:
-    return (thing.color, thing.shape) in HELD_OUT_PAIRS
 
 
 def _actor(clip: WorldClip) -> int:

@@ -13,7 +13,6 @@ import numpy as np
 
 from sorairo.world.objects import (
     COLORS,
-    DOMINO,
     HELD_OUT_PAIRS,
     ON_ITS_SIDE,
     Quaternion,
@@ -72,17 +71,21 @@ class Draw:
 
 
 def body(
-    draw: Draw, shape: str, role: str, at: tuple[float, float], size: str | None = None, yaw: float = 0.0, **given: Any
+    draw: Draw,
+    shape: str,
+    role: str,
+    at: tuple[float, float],
+    size: str | None = None,
+    yaw: float = 0.0,
+    color: str | None = None,
+    material: str | None = None,
+    **given: Any,
 ) -> SceneObject:
     """An object that stands on the ground at (x, y). given: further fields; size, colour, material are else drawn."""
-    size = size or draw.size()
-    given = {"color": given.pop("color", None) or draw.color(shape), **given}
-    given = {"material": given.pop("material", None) or draw.material(), **given}
-    dimensions = DOMINO if shape == "domino" else dimensions_of(shape, size)
-    position = (at[0], at[1], rest_height(shape, dimensions))
-    return SceneObject(
-        shape=shape, size=size, role=role, dimensions=dimensions, position=position, quaternion=turned(yaw), **given
-    )
+    size, color, material = size or draw.size(), color or draw.color(shape), material or draw.material()
+    dimensions = dimensions_of(shape, size)
+    position = (*at, rest_height(shape, dimensions))
+    return SceneObject(shape, color, size, material, role, dimensions, position, turned(yaw), **given)
 
 
 def prop(
