@@ -9,7 +9,3 @@ down_revision = "0006"
 
 def upgrade() -> None:
     op.add_column("videos", sa.Column("expansion_note", sa.String, nullable=False, server_default=""))
-
-
-def downgrade() -> None:
-    op.drop_column("videos", "expansion_note")

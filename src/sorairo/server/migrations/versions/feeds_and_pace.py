@@ -14,10 +14,3 @@ def upgrade() -> None:
     op.add_column("videos", sa.Column("published_at", sa.BigInteger().with_variant(sa.Integer, "sqlite")))
     op.add_column("videos", sa.Column("featured", sa.Boolean, nullable=False, server_default=sa.false()))
     op.create_index("videos_by_publication", "videos", ["publication", "published_at"])
-
-
-def downgrade() -> None:
-    op.drop_index("videos_by_publication", "videos")
-    for name in ("publication", "publication_reason", "published_at", "featured"):
-        op.drop_column("videos", name)
-    op.drop_column("accounts", "paced_until")

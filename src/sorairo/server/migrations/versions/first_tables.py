@@ -7,7 +7,6 @@ from alembic import op
 revision = "0001"
 down_revision = None
 
-_TABLES = ("workers", "audit", "webhook_endpoints", "files", "videos", "api_keys", "accounts")
 _TYPES = {
     "sqlite": {"key": "INTEGER NOT NULL PRIMARY KEY", "whole": "INTEGER", "bytes": "BLOB", "float": "DOUBLE"},
     "postgresql": {"key": "BIGSERIAL PRIMARY KEY", "whole": "BIGINT", "bytes": "BYTEA", "float": "DOUBLE PRECISION"},
@@ -32,10 +31,3 @@ def upgrade() -> None:
         op.execute(statement.format(**_TYPES[kind]))
     for change in ("UPDATE", "DELETE"):
         op.execute(_TRIGGERS[kind].format(change))
-
-
-def downgrade() -> None:
-    for table in _TABLES:
-        op.execute(f"DROP TABLE {table}")
-    if op.get_bind().dialect.name == "postgresql":
-        op.execute("DROP FUNCTION refuse_audit_change()")

@@ -25,9 +25,3 @@ def upgrade() -> None:
         sa.Column("closed_at", _WHOLE),
     )
     op.create_index("ix_cases_outcome", "cases", ["outcome"])
-
-
-def downgrade() -> None:
-    op.drop_table("cases")
-    for name in ("suspended_until", "suspended_for"):
-        op.drop_column("accounts", name)

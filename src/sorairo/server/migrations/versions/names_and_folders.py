@@ -12,9 +12,3 @@ def upgrade() -> None:
         op.add_column("videos", sa.Column(name, sa.String(255), nullable=False, server_default=""))
     op.add_column("videos", sa.Column("favourite", sa.Boolean, nullable=False, server_default=sa.false()))
     op.add_column("files", sa.Column("description", sa.String, nullable=False, server_default=""))
-
-
-def downgrade() -> None:
-    for name in ("title", "folder", "favourite"):
-        op.drop_column("videos", name)
-    op.drop_column("files", "description")

@@ -23,8 +23,3 @@ def upgrade() -> None:
         if ids := {*_MATERIAL.findall(request), remixed_from} - {None}:
             values = {"sources": "".join(f" {one} " for one in sorted(ids)), "position": position}
             connection.execute(sa.text("UPDATE videos SET sources = :sources WHERE position = :position"), values)
-
-
-def downgrade() -> None:
-    op.drop_column("videos", "sources")
-    op.drop_column("files", "taken_down")

@@ -10,7 +10,3 @@ down_revision = "0005"
 def upgrade() -> None:
     whole = sa.BigInteger().with_variant(sa.Integer, "sqlite")
     op.add_column("files", sa.Column("stored_bytes", whole, nullable=False, server_default="0"))
-
-
-def downgrade() -> None:
-    op.drop_column("files", "stored_bytes")
