@@ -12,7 +12,7 @@ from sorairo.server.audit import first_broken, record
 from sorairo.server.errors import ApiError, mistakes
 from sorairo.server.fields import MAX_NAME, body, check_names, text_of
 from sorairo.server.keys import SCOPES, Caller, create_key, list_keys, open_account, revoke_key
-from sorairo.server.library import find
+from sorairo.server.library import UNDER_WAY, find
 from sorairo.server.routes import Given
 from sorairo.server.tables import Account, AuditLine, VideoRow
 
@@ -27,13 +27,12 @@ _LINE = ("position", "at", "actor", "action", "subject", "detail")
 @router.get("")
 def overview(service: Opened, caller: Admin) -> dict[str, Any]:
     """All keys, what waits and is made, and the audit's last lines, with the first that was tampered with, if any."""
-    under_way = VideoRow.status.in_(("queued", "in_progress")) & VideoRow.deleted_at.is_(None)
-    jobs = select(VideoRow, Account).join(Account).where(under_way).order_by(VideoRow.position)
+    jobs = select(VideoRow, Account).join(Account).where(UNDER_WAY).order_by(VideoRow.position)
     last = select(AuditLine).order_by(AuditLine.position.desc()).limit(AUDIT_LENGTH)
     with service.database.reading() as session:
-        keys = [_told(key, _KEY) | {"account": own.name, "tier": own.tier} for key, own in list_keys(session)]
-        queue = [_told(row, _JOB) | {"account": own.name} for row, own in session.execute(jobs)]
-        audit = [_told(line, _LINE) for line in session.scalars(last)]
+        keys = [key.told(*_KEY) | {"account": own.name, "tier": own.tier} for key, own in list_keys(session)]
+        queue = [row.told(*_JOB) | {"account": own.name} for row, own in session.execute(jobs)]
+        audit = [line.told(*_LINE) for line in session.scalars(last)]
         return {"keys": keys, "queue": queue, "audit": audit, "audit_broken_at": first_broken(session)}
 
 
@@ -68,7 +67,3 @@ def feature(video_id: str, service: Opened, caller: Admin, given: Given) -> dict
         row.featured = chosen
         record(session, caller.key_id, "video.featured", row.id, featured=int(chosen))
     return {"id": video_id, "object": "feed.video", "featured": chosen}
-
-
-def _told(row: Any, names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in names}

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 import sorairo
 from sorairo.server import admin, catalogue, endpoints, errors, moderating, routes, studio
 from sorairo.server.access import Service
+from sorairo.server.library import LIVE
 from sorairo.server.schemas import ErrorEnvelope
 from sorairo.server.tables import LOST_AFTER_SECONDS, VideoRow, WorkerRow
 
@@ -108,7 +109,7 @@ def _health(service: Service) -> Response:
 
 
 def _counts(service: Service) -> dict[str, int]:
-    by_status = select(VideoRow.status, func.count()).where(VideoRow.deleted_at.is_(None)).group_by(VideoRow.status)
+    by_status = select(VideoRow.status, func.count()).where(LIVE).group_by(VideoRow.status)
     alive = select(func.count()).where(WorkerRow.seen_at > time.time() - LOST_AFTER_SECONDS)
     with service.database.reading() as session:
         found = dict(session.execute(by_status).all())

@@ -59,7 +59,7 @@ def read_feed(
 
 def _shown(row: VideoRow, author: str) -> FeedVideo:
     """With the words that were judged: the policy's, where it rewrote the owner's."""
-    own = {name: getattr(row, name) for name in FeedVideo.model_fields if name in VideoRow.__table__.columns}
+    own = row.told(*(name for name in FeedVideo.model_fields if name in VideoRow.__table__.columns))
     request = VideoRequest.from_json(row.request)
     return FeedVideo(**own | {"author": author, "prompt": request.user_prompt or request.prompt})
 

@@ -24,7 +24,7 @@ _FIELDS = ("url", "event_types", "name")
 
 def shown(row: WebhookEndpoint, secret: bool = False) -> Answer:
     """An endpoint as its owner sees it; its secret only when that is new."""
-    own = {name: getattr(row, name) for name in ("id", "name", "url", "created_at", "updated_at")}
+    own = row.told("id", "name", "url", "created_at", "updated_at")
     own |= {"object": "webhook_endpoint", "event_types": row.event_types.split()}
     return own | ({"signing_secret": row.secret} if secret else {"signing_secret_hint": f"whsec_…{row.secret[-4:]}"})
 

@@ -30,6 +30,7 @@ from sorairo.safety import Decision
 from sorairo.server import audit
 from sorairo.server.database import Database
 from sorairo.server.keys import suspension
+from sorairo.server.library import LIVE
 from sorairo.server.moderation import is_kept, is_taken_down
 from sorairo.server.settings import Settings
 from sorairo.server.storage import VARIANTS, Storage
@@ -122,7 +123,7 @@ class Jobs:
     def next_to_judge(self) -> str | None:
         """The video that its owner wants to publish longest, now this worker's to judge. One that takes its worker
         down stays as it is until the owner asks again; those of an account that is suspended wait."""
-        pending = (VideoRow.publication == "pending", VideoRow.deleted_at.is_(None), Account.suspended_until <= now())
+        pending = (VideoRow.publication == "pending", LIVE, Account.suspended_until <= now())
         longest = select(VideoRow.id).join(Account).where(*pending).order_by(VideoRow.published_at, VideoRow.position)
         video_id = self.database.scalar(longest.limit(1))
         return video_id if video_id and self._decide(video_id, "pending", publication="judging") else None
@@ -148,7 +149,7 @@ class Jobs:
 
     def _decide(self, video_id: str, before: str, *such: ColumnElement[bool], **values: Any) -> bool:
         """Whether it was as it was ``before``: its owner may have thought better of it."""
-        known = (VideoRow.id == video_id, VideoRow.publication == before, VideoRow.deleted_at.is_(None), *such)
+        known = (VideoRow.id == video_id, VideoRow.publication == before, LIVE, *such)
         with self.database.writing.begin() as session:
             decided = cast(CursorResult[Any], session.execute(update(VideoRow).where(*known).values(**values)))
             if decided.rowcount and before == "judging":
@@ -237,7 +238,7 @@ class Jobs:
     def _write(self, video_id: str, **values: Any) -> None:
         """Raises StoppedError where the row is not this executor's any more."""
         mine = (VideoRow.id == video_id, VideoRow.executor == self.executor, VideoRow.status == "in_progress")
-        change = update(VideoRow).where(*mine, VideoRow.deleted_at.is_(None)).values(**values)
+        change = update(VideoRow).where(*mine, LIVE).values(**values)
         with self.database.writing.begin() as session:
             if cast(CursorResult[Any], session.execute(change)).rowcount != 1:
                 raise StoppedError

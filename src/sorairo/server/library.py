@@ -20,7 +20,8 @@ from sorairo.server.keys import Caller
 from sorairo.server.tables import INPUT, Account, VideoRow, new_id, now
 from sorairo.server.tiers import Tier, check, price
 
-_LIVE = VideoRow.deleted_at.is_(None)
+LIVE = VideoRow.deleted_at.is_(None)
+UNDER_WAY = VideoRow.status.in_(("queued", "in_progress")) & LIVE
 _PUBLISHED = VideoRow.publication == "published"
 
 
@@ -102,7 +103,7 @@ def find(
 ) -> VideoRow:  # fmt: skip
     """Raises ApiError 404, the same for unknown, deleted and another's, but for what that one ``published``; and for
     one not finished where it must be. ``locked``: nobody else changes it in this transaction."""
-    seen = _LIVE & or_(VideoRow.account_id == account_id, _PUBLISHED) if published else _own(account_id)
+    seen = LIVE & or_(VideoRow.account_id == account_id, _PUBLISHED) if published else _own(account_id)
     query = select(VideoRow).where(VideoRow.id == video_id, seen)
     row = session.scalar(query.with_for_update() if locked else query)
     if row is None:
@@ -152,7 +153,7 @@ def next_in_line() -> Select[str]:
     waits = VideoRow.status == "queued"
     turn = func.row_number().over(partition_by=VideoRow.account_id, order_by=(waits, VideoRow.position))
     columns = (VideoRow.id, VideoRow.position, VideoRow.priority, VideoRow.concurrent, waits.label("waits"))
-    line = select(*columns, turn.label("turn")).where(waits | (VideoRow.status == "in_progress"), _LIVE).subquery().c
+    line = select(*columns, turn.label("turn")).where(UNDER_WAY).subquery().c
     next_ones = select(line.id).where(line.waits, line.turn <= line.concurrent)
     return next_ones.order_by(line.priority.desc(), line.turn, line.position)
 
@@ -166,20 +167,20 @@ def queue_position(session: Session, row: VideoRow) -> int | None:
         return line.index(row.id) + 1
     same, earlier = VideoRow.priority == row.priority, VideoRow.position < row.position
     before = or_(VideoRow.priority > row.priority, and_(same, earlier))
-    return 1 + (session.scalar(select(func.count()).where(VideoRow.status == "queued", _LIVE, before)) or 0)
+    return 1 + (session.scalar(select(func.count()).where(VideoRow.status == "queued", LIVE, before)) or 0)
 
 
 def credits_used(session: Session, account_id: str) -> int:
     """In this month (UTC). What failed, or was deleted or taken down before it was finished, costs nothing."""
     month = datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0).timestamp()
     mine = and_(VideoRow.account_id == account_id, VideoRow.created_at >= int(month))
-    paid = or_(VideoRow.progress == 100, and_(VideoRow.status != "failed", _LIVE))
+    paid = or_(VideoRow.progress == 100, and_(VideoRow.status != "failed", LIVE))
     return int(session.scalar(select(func.sum(VideoRow.credits)).where(mine, paid)) or 0)  # PostgreSQL's is a Decimal
 
 
 def all_accounts(session: Session) -> list[tuple[Account, int, int]]:
     """Every account with how many videos it has, and the credits that it used this month."""
-    live = select(VideoRow.account_id, func.count()).where(_LIVE).group_by(VideoRow.account_id)
+    live = select(VideoRow.account_id, func.count()).where(LIVE).group_by(VideoRow.account_id)
     numbers = dict(session.execute(live).all())
     accounts = session.scalars(select(Account).order_by(Account.name)).all()
     return [(one, numbers.get(one.id, 0), credits_used(session, one.id)) for one in accounts]
@@ -188,7 +189,7 @@ def all_accounts(session: Session) -> list[tuple[Account, int, int]]:
 def feed(session: Session, featured: bool, after: str | None, limit: int) -> tuple[list[tuple[VideoRow, str]], bool]:
     """Published videos with their authors' names, the latest first, and whether there are more."""
     place = tuple_(VideoRow.published_at, VideoRow.position)
-    such = _LIVE, _PUBLISHED, VideoRow.featured.in_({featured, True})
+    such = LIVE, _PUBLISHED, VideoRow.featured.in_({featured, True})
     query = select(VideoRow, Account.name).join(Account).where(*such)
     if after is not None:
         cursor = find(session, "", after, published=True)
@@ -206,11 +207,11 @@ def publish(session: Session, caller: Caller, row: VideoRow, shown: bool) -> Non
 
 
 def _own(account_id: str) -> ColumnElement[bool]:
-    return and_(VideoRow.account_id == account_id, _LIVE)
+    return and_(VideoRow.account_id == account_id, LIVE)
 
 
 def _check_quota(session: Session, account_id: str, tier: Tier, cost: int) -> None:
-    mine = and_(VideoRow.account_id == account_id, VideoRow.status == "queued", _LIVE)
+    mine = and_(VideoRow.account_id == account_id, VideoRow.status == "queued", LIVE)
     if (session.scalar(select(func.count()).where(mine)) or 0) >= tier.waiting:
         message = f"{tier.waiting} videos of this account are waiting already; ask again when one is done."
         raise ApiError(429, message, None, "queue_full", {"retry-after": "10", **NO_RETRY})

@@ -37,7 +37,7 @@ _MOST_OPEN = 50  # of one account
 
 def told(case: CaseRow) -> dict[str, Any]:
     """A case as whoever filed it sees it."""
-    return {"object": "case"} | {name: getattr(case, name) for name in CASE}
+    return {"object": "case"} | case.told(*CASE)
 
 
 def file_case(session: Session, actor: str, account_id: str, kind: str, video_id: str, **said: str) -> CaseRow:
@@ -67,7 +67,7 @@ def concerned(session: Session, case: CaseRow) -> dict[str, Any]:
     """What an operator has to know before deciding: the account that it is about, and the video with its words."""
     row = session.scalar(select(VideoRow).where(VideoRow.id == case.video_id))
     owner = session.get_one(Account, row.account_id if row else case.account_id)
-    video = {name: getattr(row, name) for name in SEEN} | {"watchable": is_kept(row)} if row else None
+    video = row.told(*SEEN) | {"watchable": is_kept(row)} if row else None
     return {"owner": owner.name, "owner_id": owner.id, "suspended_until": owner.suspended_until, "video": video}
 
 
@@ -231,5 +231,5 @@ def _incident(session: Session, row: VideoRow) -> dict[str, Any]:
 
 def _all_of(row: Table) -> dict[str, Any]:
     """But the request as an object, and no preview."""
-    kept = {column.name: getattr(row, column.name) for column in row.__table__.columns if column.name != "preview"}
+    kept = row.told(*(column.name for column in row.__table__.columns if column.name != "preview"))
     return kept | ({"request": json.loads(kept["request"])} if kept.get("request") else {})

@@ -72,7 +72,7 @@ Asked = Annotated[Asking, Depends()]
 def as_video(row: VideoRow, position: int | None = None) -> Video:
     """A row as its owner sees it."""
     error = VideoError(code=row.error_code, message=row.error_message or "") if row.error_code else None
-    own = {name: getattr(row, name) for name in Video.model_fields if hasattr(VideoRow, name)}
+    own = row.told(*(name for name in Video.model_fields if hasattr(VideoRow, name)))
     return Video(**own, error=error, queue_position=position)
 
 

@@ -16,7 +16,7 @@ from starlette.staticfiles import StaticFiles
 from sorairo.pipelines.styles import load_styles
 from sorairo.server.access import COOKIE, Opened, Reader, by_the_studio, caller_with
 from sorairo.server.errors import ApiError
-from sorairo.server.library import credits_used
+from sorairo.server.library import LIVE, credits_used
 from sorairo.server.tables import Account, VideoRow
 from sorairo.server.tiers import PIXEL_SECONDS_PER_CREDIT
 from sorairo.server.uploads import kept_bytes
@@ -65,7 +65,7 @@ def sign_out(response: Response) -> None:
 def retrieve_account(service: Opened, caller: Reader) -> dict[str, Any]:
     """Who is calling: tier and limits, credits left this month, room left for uploads, folders, the styles that prompts
     may wear, and until when and why it is suspended, if it is."""
-    mine = select(VideoRow.folder).where(VideoRow.account_id == caller.account_id, VideoRow.deleted_at.is_(None))
+    mine = select(VideoRow.folder).where(VideoRow.account_id == caller.account_id, LIVE)
     with service.database.reading() as session:
         account, used = session.get_one(Account, caller.account_id), credits_used(session, caller.account_id)
         kept = kept_bytes(session, caller.account_id)

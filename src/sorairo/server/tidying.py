@@ -15,6 +15,7 @@ from dbos import DBOS
 from sqlalchemy import select
 
 from sorairo.server.database import Database
+from sorairo.server.library import UNDER_WAY
 from sorairo.server.tables import VideoRow
 
 TIDY_EVERY_SECONDS, KEPT_SECONDS = 3600.0, 86_400.0
@@ -40,6 +41,5 @@ def tidy(database: Database, work_folder: Path) -> None:
 
 
 def _unfinished(database: Database, ids: set[str]) -> set[str]:
-    live = VideoRow.status.in_(("queued", "in_progress")) & VideoRow.deleted_at.is_(None)
     with database.reading() as session:
-        return set(session.scalars(select(VideoRow.id).where(VideoRow.id.in_(ids), live)))
+        return set(session.scalars(select(VideoRow.id).where(VideoRow.id.in_(ids), UNDER_WAY)))

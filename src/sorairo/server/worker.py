@@ -25,7 +25,7 @@ from sqlalchemy import delete, select
 
 from sorairo.server.database import open_installation, serialise
 from sorairo.server.jobs import FAILED, Jobs, Outcome
-from sorairo.server.library import next_in_line
+from sorairo.server.library import LIVE, next_in_line
 from sorairo.server.settings import Settings
 from sorairo.server.tables import LOST_AFTER_SECONDS, VideoRow, WebhookEndpoint, WorkerRow
 from sorairo.server.tidying import TIDY_EVERY_SECONDS, tidy
@@ -160,7 +160,7 @@ class Worker:
     def _claim(self) -> str | None:
         """The next video in the line, now this worker's, unless it has one: DBOS may be about to bring one back."""
         mine = select(VideoRow.id).where(VideoRow.executor == self.executor, VideoRow.status == "in_progress")
-        busy = self.database.scalar(mine.where(VideoRow.deleted_at.is_(None)).limit(1))
+        busy = self.database.scalar(mine.where(LIVE).limit(1))
         if busy or self.database.scalar(next_in_line().limit(1)) is None:
             return None
         with self.database.writing.begin() as session:
