@@ -18,6 +18,7 @@ from sorairo import cli
 from sorairo.cli.making import Output
 from sorairo.media import read_video
 from sorairo.pipelines import VideoRequest
+from sorairo.pipelines.generation import check_output
 from sorairo.provenance import verify
 
 SMALL = ["--size", "64x32", "--seconds", "1", "--steps", "3"]
@@ -278,6 +279,15 @@ def test_the_default_name_comes_from_prompt_and_seed() -> None:
         request = VideoRequest(prompt, seed=5)
         assert str(Output("generate", None, False, False).named(request)) == f"{name}.mp4"
         assert str(Output("image", None, False, False).named(replace(request, still=True))) == f"image-{name}.png"
+
+
+def test_long_words_leave_room_for_the_seed_and_for_temporary_names(tmp_path: Path) -> None:
+    for prompt in ("indistinguishable " * 6, " ".join(sign * 15 for sign in "abcdef"), "红" * 100, "ж" * 100):
+        for number in (0, 2**64 - 1):
+            name = Output("generate", None, False, False).named(VideoRequest(prompt, seed=number)).name
+            assert name.endswith(f"-{number}.mp4")
+            assert len(name) <= 84
+            assert check_output(tmp_path / name, overwrite=False) == tmp_path / name
 
 
 def test_what_strangers_wrote_cannot_drive_the_terminal() -> None:

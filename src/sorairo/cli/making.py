@@ -86,10 +86,12 @@ class Output:
             click.echo(f"{'1 picture' if request.still else frames}, signed; {told}", err=True)
 
     def named(self, request: VideoRequest) -> Path:
-        """A name such as a-red-ball-rolls-to-the-0.mp4, in the current folder."""
+        """A name such as a-red-ball-rolls-to-the-0.mp4, in the current folder. However long its words, the seed
+        ends it, and of the 255 bytes that a name may have enough are left for what the writers add."""
         words = words_of(request.user_prompt or request.prompt)[:6]
-        first = [] if self.command == "generate" else [self.command]
-        return Path("-".join([*first, *words, str(request.seed)])[:80] + (".png" if request.still else ".mp4"))
+        first, seed = [] if self.command == "generate" else [self.command], str(request.seed)
+        told = "-".join([*first, *words])[: 79 - len(seed)].encode()[:160].decode(errors="ignore")
+        return Path("-".join(filter(None, [told, seed])) + (".png" if request.still else ".mp4"))
 
 
 def command(*options: Any) -> Callable[[Making], Making]:
