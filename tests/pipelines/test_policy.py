@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from sorairo.models.text_encoder import TextEncoder
 from sorairo.pipelines import Generation, ModelBundle, Progress, RefusedError, VideoRequest, generate
 from sorairo.pipelines.policy import apply_policy, standard_context, texts_of, with_texts
 from sorairo.pipelines.request import Scene
@@ -82,3 +85,14 @@ def test_what_the_built_in_world_says_is_allowed(bundle: ModelBundle) -> None:
     for prompt in ("a red ball knocks over a row of dominoes", "a pink cone is hit by a blue cube and falls", ""):
         request = replace(REQUEST, prompt=prompt or "a ball")
         assert apply_policy(request, context)[0] == request
+
+
+def test_an_encoder_that_is_used_no_more_is_let_go() -> None:
+    """A worker loads one with each model."""
+    encoder, other = TextEncoder(), TextEncoder()
+    gone = weakref.ref(encoder)
+    for each in (encoder, other):
+        assert standard_context(each).classifier
+    del encoder, each
+    gc.collect()
+    assert gone() is None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 
 from sorairo.media import Frames
 from sorairo.models.language_encoder import LanguageEncoder
@@ -123,7 +123,7 @@ def with_texts(request: VideoRequest, texts: Mapping[str, str]) -> VideoRequest:
     return replace(request, prompt=texts["prompt"], negative_prompt=negative, scenes=scenes, user_prompt=own)
 
 
-@cache
+@lru_cache(maxsize=1)  # a worker that changes its model drops the encoder of the last
 def _classifier(encoder: TextEncoder, with_reader: bool) -> PromptClassifier | None:
     """None where its weights are missing: a policy that needs it then refuses, and says so."""
     read = (lambda texts: _reader()(texts)) if with_reader else None  # what is missing or broken refuses, as it judges
