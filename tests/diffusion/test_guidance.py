@@ -26,21 +26,6 @@ def test_guidance_goes_from_the_negative_prompt_through_the_prompt(scale: float)
     torch.testing.assert_close(guided, NEGATIVE + scale * (PROMPT - NEGATIVE))
 
 
-def test_scale_one_is_the_prompt_itself() -> None:
-    torch.testing.assert_close(classifier_free(answers, 1.0, rescale=1.0)(LATENTS, LEVELS), PROMPT)
-
-
-def test_rescaling_gives_each_clip_the_spread_of_its_prompt() -> None:
-    plain, rescaled, half = (classifier_free(answers, 6.0, rescale)(LATENTS, LEVELS) for rescale in (0.0, 1.0, 0.5))
-    torch.testing.assert_close(rescaled.flatten(1).std(1), PROMPT.flatten(1).std(1))
-    torch.testing.assert_close(half, (plain + rescaled) / 2)
-
-
-def test_rescaling_survives_an_answer_of_zero() -> None:
-    guided = classifier_free(lambda latents, noise_map: torch.zeros_like(latents), 3.0, rescale=1.0)
-    assert torch.equal(guided(LATENTS, LEVELS), torch.zeros_like(LATENTS))
-
-
 def test_guided_sampling_of_two_points_overshoots_by_the_scale() -> None:
     """The prompt's data is one clip, the negative prompt's another: with v = noise - clip the end is known."""
     clips = torch.randn(2, 2, 3, 2, 2, 2)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sorairo.diffusion.noise_maps import curve, full, region, snap_to_patches
+from sorairo.diffusion.noise_maps import curve, region, snap_to_patches
 from sorairo.shapes import LatentShape
 
 SHAPE = LatentShape(5, 6, 10)
@@ -20,15 +20,11 @@ def per_frame(noise_map: Tensor) -> list[float]:
 
 
 def test_text_to_video_starts_from_noise_everywhere() -> None:
-    assert per_frame(full(SHAPE)) == [1] * 5
+    assert per_frame(curve(SHAPE, [1.0] * 5)) == [1] * 5
 
 
 def test_text_to_image_is_one_frame_of_noise() -> None:
-    assert torch.equal(full(LatentShape(1, 2, 2)), torch.ones(1, 1, 2, 2))
-
-
-def test_remix_is_one_level_everywhere() -> None:
-    assert per_frame(full(SHAPE, 0.5)) == [0.5] * 5
+    assert torch.equal(curve(LatentShape(1, 2, 2), [1.0]), torch.ones(1, 1, 2, 2))
 
 
 def test_blend_follows_its_curve() -> None:
@@ -47,14 +43,14 @@ def test_region_of_any_size_is_snapped_to_whole_patches() -> None:
 def test_a_moving_region_has_one_mask_per_frame() -> None:
     mask = torch.zeros(5, 6, 10, dtype=torch.bool)
     mask[3, 0, 0] = True
-    noise_map = region(SHAPE, mask, patch=1, level=0.5)
-    assert noise_map.sum() == 0.5
-    assert noise_map[0, 3, 0, 0] == 0.5
+    noise_map = region(SHAPE, mask, patch=1)
+    assert noise_map.shape == (1, 5, 6, 10)
+    assert noise_map.sum() == noise_map[0, 3, 0, 0] == 1
 
 
 def test_an_empty_and_a_full_region() -> None:
     assert not region(SHAPE, torch.zeros(1, 9, 9, dtype=torch.bool), patch=2).any()
-    assert torch.equal(region(SHAPE, torch.ones(1, 9, 9, dtype=torch.bool), patch=2), full(SHAPE))
+    assert torch.equal(region(SHAPE, torch.ones(1, 9, 9, dtype=torch.bool), patch=2), torch.ones(1, 5, 6, 10))
 
 
 @pytest.mark.parametrize("size", [(6, 10), (5, 3), (1, 1)])
@@ -71,11 +67,10 @@ def test_snapping_is_constant_in_each_patch_and_never_lowers(size: tuple[int, in
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: full(SHAPE, 1.5), r"strength is 1\.5.*nearest is 1"),
-        (lambda: full(SHAPE, -1.0), r"strength is -1.*nearest is 0"),
-        (lambda: full(SHAPE, float("nan")), "strength is nan"),
+        (lambda: curve(SHAPE, [0.0, 0.0, 0.0, 0.0, 1.5]), r"curve is 1\.5.*nearest is 1"),
+        (lambda: curve(SHAPE, [-1.0, 0.0, 0.0, 0.0, 0.0]), r"curve is -1.*nearest is 0"),
+        (lambda: curve(SHAPE, [0.0, 0.0, float("nan"), 0.0, 0.0]), "curve is nan"),
         (lambda: curve(SHAPE, [0.5]), "1 levels.*5 latent frames"),
-        (lambda: curve(SHAPE, [0.0, 0.0, 0.0, 0.0, 2.0]), "curve is 2"),
         (lambda: region(SHAPE, torch.ones(2, 6, 10, dtype=torch.bool), 2), "2 pictures; give 1 or 5"),
     ],
 )

@@ -13,17 +13,14 @@ from sorairo.diffusion.flow import Latents, NoiseMap, interpolate
 Velocity = Callable[[Latents, NoiseMap], Latents]
 
 
-def classifier_free(
-    velocity: Velocity, guidance_scale: float, rescale: float = 0.0, noise: Latents | None = None
-) -> Velocity:
+def classifier_free(velocity: Velocity, guidance_scale: float, noise: Latents | None = None) -> Velocity:
     """Ho & Salimans 2022 (arXiv 2207.12598), eq. 6: v = v_negative + guidance_scale (v_prompt - v_negative).
 
     ``velocity`` is called once on a doubled batch, [prompts, negative prompts], and must hold the texts in that order.
-    ``rescale`` in [0, 1] draws each clip's spread back to that of v_prompt, against over-saturation: Lin et al. 2024
-    (arXiv 2305.08891), eq. 15 and 16. With ``noise`` the negative half does not see what is known either, where that
-    is `several_known` frames: it is as noisy there as the noisiest place. So what is made goes on with what is known,
-    not only with the prompt: history guidance, Song et al. 2025 (arXiv 2502.06764). As much on both roads would add
-    up, and contrast grow from window to window of a long clip: the scale is its root there.
+    With ``noise`` the negative half does not see what is known either, where that is `several_known` frames: it is as
+    noisy there as the noisiest place. So what is made goes on with what is known, not only with the prompt: history
+    guidance, Song et al. 2025 (arXiv 2502.06764). As much on both roads would add up, and contrast grow from window to
+    window of a long clip: the scale is its root there.
     """
 
     def guided(latents: Latents, noise_map: NoiseMap) -> Latents:
@@ -35,12 +32,7 @@ def classifier_free(
             scale = torch.where(several.unsqueeze(1).cpu(), scale.sqrt(), scale)
         doubled = velocity(torch.cat([latents, unseen]), torch.cat([noise_map, unseen_map]))
         prompt, negative = doubled.chunk(2)
-        result = torch.lerp(negative, prompt, scale.to(prompt))
-        if not rescale:
-            return result
-        axes = tuple(range(1, result.ndim))
-        spread = prompt.std(dim=axes, keepdim=True) / result.std(dim=axes, keepdim=True).clamp(min=1e-8)
-        return result * (1 + rescale * (spread - 1))
+        return torch.lerp(negative, prompt, scale.to(prompt))
 
     return guided
 

@@ -77,9 +77,6 @@ def training_phase_levels(size: int, num_phases: int, generator: torch.Generator
     return torch.where(inside, torch.lerp(start, end, 0.95 * between), start)
 
 
-def training_levels(
-    size: tuple[int, ...], shift: float, generator: torch.Generator, mean: float = 0.0, std: float = 1.0
-) -> Tensor:
+def training_levels(size: tuple[int, ...], shift: float, generator: torch.Generator) -> Tensor:
     """Random levels in (0, 1), float32 of shape ``size``: logit-normal (SD3 eq. 19), then shifted."""
-    normal = torch.randn(size, generator=generator, device=generator.device)
-    return shift_levels((mean + std * normal).sigmoid(), shift)
+    return shift_levels(torch.randn(size, generator=generator, device=generator.device).sigmoid(), shift)
