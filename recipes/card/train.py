@@ -28,9 +28,10 @@ from sorairo.models.precision import autocast
 from sorairo.models.text_encoder import TextEncoder
 from sorairo.pipelines.cards import DIT_FILE, find_model, load_config
 from sorairo.shapes import LatentShape
-from sorairo.training.dit_loop import HEADS, MAX_GRADIENT_NORM, SIDE_LEVEL, SIDE_MARGIN
+from sorairo.training.dit_loop import HEADS, SIDE_LEVEL, SIDE_MARGIN
 from sorairo.training.optimizers import MovingAverage, Optimizers
 from sorairo.training.recipe import Schedule
+from sorairo.training.state import MAX_GRADIENT_NORM
 
 MUON_RATE, ADAMW_RATE = 0.012, 1e-3  # the recipes' own, a little more for larger batches
 WARMUP_STEPS = 100  # new channels and layers first find their place

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sorairo.training.optimizers import MovingAverage, Optimizers
+from sorairo.training.optimizers import Optimizers
 from sorairo.training.parallel import Workers
 from sorairo.training.recipe import Schedule
 from sorairo.training.state import TrainingState
@@ -20,7 +20,7 @@ X = torch.randn(16, 4, generator=torch.Generator().manual_seed(0))
 def training(folder: Path, seed: int = 0, width: int = 8) -> TrainingState:
     torch.manual_seed(seed)
     model = nn.Sequential(nn.Linear(4, width), nn.Tanh(), nn.Linear(width, 1))
-    return TrainingState(folder, model, Optimizers(model, SCHEDULE), MovingAverage(model, 0.9), Workers())
+    return TrainingState.begun(folder, model, Optimizers(model, SCHEDULE), Workers())
 
 
 def advance(state: TrainingState, steps: range) -> list[float]:
@@ -28,8 +28,7 @@ def advance(state: TrainingState, steps: range) -> list[float]:
     for step in steps:
         loss = (state.model(X).squeeze(1) - X.prod(1)).square().mean()
         loss.backward()
-        state.optimizers.step(step)
-        state.average.update(state.model, step)
+        state.update(step)
         losses.append(loss.item())
     return losses
 

@@ -30,13 +30,11 @@ from sorairo.models.vocabulary import PAD, Vocabulary
 from sorairo.pipelines.bundle import default_device, load_bundle
 from sorairo.pipelines.captions import CAPTIONER, SETTINGS_FILE, WEIGHTS_FILE
 from sorairo.training.captioner_data import CaptionBatch, CaptionDataset, write_lessons
-from sorairo.training.journal import Journal, Noted, print_progress, require_tensorboard
-from sorairo.training.optimizers import MovingAverage, Optimizers
-from sorairo.training.parallel import CPU, Alarm, Workers
-from sorairo.training.prefetch import batches
+from sorairo.training.journal import Noted, print_progress, require_tensorboard
+from sorairo.training.optimizers import Optimizers
+from sorairo.training.parallel import CPU, Workers
 from sorairo.training.recipe import Schedule
 from sorairo.training.state import TrainingState
-from sorairo.training.vae_loop import MAX_GRADIENT_NORM
 
 
 @dataclass(frozen=True)
@@ -98,22 +96,12 @@ class CaptionerTrainer:
         self.vocabulary = _kept_vocabulary(folder / "words.json", data)
         self.model = Captioner(recipe.model, len(self.vocabulary)).to(self.device)
         optimizers = Optimizers(self.model, recipe.schedule, ("words", "times", "next_word", "looks"), recipe.bfloat16)
-        average = MovingAverage(self.model, recipe.schedule.ema_decay)
-        self.state = TrainingState(folder / "captioner", self.model, optimizers, average, Workers(device=self.device))
+        self.state = TrainingState.begun(folder / "captioner", self.model, optimizers, Workers(device=self.device))
 
     def run(self) -> Path:
         """Trains up to the recipe's last step and returns the folder of the averaged weights."""
-        recipe, steps = self.recipe, range(self.state.restore(), self.recipe.schedule.steps)
-        saving = Alarm(recipe.minutes_per_checkpoint, self.state.workers)
-        drawn = batches(partial(self.data.draw, self.vocabulary), steps, self.device)
-        with Journal(self.folder, "captioner", steps, recipe.seconds_per_line) as journal:
-            for step, batch in zip(steps, drawn, strict=True):
-                journal.add(step, self._step(step, batch))
-                if saving.rings():
-                    self.state.save(step + 1)
-        if steps:
-            self.state.save(steps.stop)
-        self.model.load_state_dict(self.state.average.weights)
+        recipe, draw = self.recipe, partial(self.data.draw, self.vocabulary)
+        self.state.run(draw, self._step, recipe.minutes_per_checkpoint, recipe.seconds_per_line)
         write_captioner(self.folder / CAPTIONER, self.model, self.vocabulary, {"recipe": asdict(recipe)})
         return self.folder / CAPTIONER
 
@@ -130,9 +118,7 @@ class CaptionerTrainer:
             told = next_word_loss(self.model(batch.expanded[:, :-1].to(self.device), read), batch.expanded)
         loss = about.mean() + told.mean() * self.recipe.num_prompts / self.recipe.batch_size + looks
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), MAX_GRADIENT_NORM)
-        self.state.optimizers.step(step)
-        self.state.average.update(self.model, step)
+        self.state.update(step)
         numbers = {
             "structured": about[::2].mean(),
             "english": about[1::2].mean(),

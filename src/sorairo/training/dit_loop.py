@@ -30,14 +30,13 @@ from sorairo.pipelines.cards import DIT_FILE, find_model, load_config
 from sorairo.shapes import LatentShape
 from sorairo.training import parallel
 from sorairo.training.journal import Journal, Noted, matmul_ceiling
-from sorairo.training.optimizers import MovingAverage, Optimizers
+from sorairo.training.optimizers import Optimizers
 from sorairo.training.prefetch import batches
 from sorairo.training.recipe import Recipe
 from sorairo.training.samples import SampleStrip
 from sorairo.training.state import TrainingState
 
 HEADS = ("patches_in", "picture_in", "level_in", "modulation", "head", "text_reader")
-MAX_GRADIENT_NORM = 1.0
 LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)
 HELD_OUT_BATCHES = 2
 SIDES = {"left": "right", "right": "left"}
@@ -76,8 +75,7 @@ class DiTTrainer:
         parallel.shard(self.model, self.model.blocks, self.workers)
         self.text_encoder = TextEncoder().to(self.workers.device) if self.recipe.dit.side_weight else None
         optimizers = Optimizers(self.model, self.schedule, HEADS, self.recipe.bfloat16)
-        average = MovingAverage(self.model, self.schedule.ema_decay)
-        self.state = TrainingState(self.folder / "dit", self.model, optimizers, average, self.workers)
+        self.state = TrainingState.begun(self.folder / "dit", self.model, optimizers, self.workers)
 
     def run(self) -> Path:
         """Trains up to the recipe's last step, or until it `ends`, and returns the path of the averaged weights."""
@@ -187,9 +185,7 @@ class DiTTrainer:
         (teaching, losses), batch = self.losses(noised), noised.batch
         share = self.workers.number / len(batch.latents)  # FSDP takes the mean over processes
         (teaching.sum() * share).backward()  # type: ignore[no-untyped-call]
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), MAX_GRADIENT_NORM)
-        self.state.optimizers.step(step)
-        self.state.average.update(self.model, step)
+        norm = self.state.update(step)
         kind = "picture_loss" if batch.shape.num_frames == 1 else "loss"
         numbers = {kind: self.workers.mean(losses.sum() * share), "gradient": parallel.whole(norm)}
         levels = noised.noise_map[self.workers.share].amax(dim=(1, 2, 3))

@@ -1,30 +1,34 @@
-"""The full state of a training on disk: weights, optimizers, moving average, step. Written whole or not at all.
+"""What changes in a training, its steps, and its full state on disk: weights, optimizers, moving average, step.
 
-PyTorch's distributed checkpoints (DCP): the same folder resumes on any number of processes. Random numbers and the
-place in the data need no state: both are functions of the step.
+PyTorch's distributed checkpoints (DCP), each written whole or not at all: the same folder resumes on any number of
+processes. Random numbers and the place in the data need no state: both are functions of the step.
 """
 
 from __future__ import annotations
 
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
 from torch.distributed.checkpoint.state_dict_loader import load
 from torch.distributed.checkpoint.state_dict_saver import save
 
+from sorairo.training.journal import Journal, Noted
 from sorairo.training.optimizers import MovingAverage, Optimizers
-from sorairo.training.parallel import Workers
+from sorairo.training.parallel import Alarm, Workers
+from sorairo.training.prefetch import batches
 
 KEPT = 2
+MAX_GRADIENT_NORM = 1.0
+BatchT = TypeVar("BatchT")
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,40 @@ class TrainingState:
     optimizers: Optimizers
     average: MovingAverage
     workers: Workers
+
+    @classmethod
+    def begun(cls, folder: Path, model: nn.Module, optimizers: Optimizers, workers: Workers) -> TrainingState:
+        """Of a training before its first step."""
+        return cls(folder, model, optimizers, MovingAverage(model, optimizers.schedule.ema_decay), workers)
+
+    def update(self, step: int) -> Tensor:
+        """Changes the weights by their gradients, which are cut, and returns the norm that these had before."""
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), MAX_GRADIENT_NORM)
+        self.optimizers.step(step)
+        self.average.update(self.model, step)
+        return norm
+
+    def run(
+        self,
+        draw: Callable[[int], BatchT],
+        learn: Callable[[int, BatchT], Noted],
+        minutes_per_checkpoint: float,
+        seconds_per_line: float,
+    ) -> None:
+        """Trains in one process, from the newest checkpoint to the last step; the model then has the averaged weights.
+
+        ``draw`` makes the batch of a step; ``learn`` changes the weights by it, and says what is noted.
+        """
+        steps = range(self.restore(), self.optimizers.schedule.steps)
+        saving = Alarm(minutes_per_checkpoint, self.workers)
+        with Journal(self.folder.parent, self.folder.name, steps, seconds_per_line) as journal:
+            for step, batch in zip(steps, batches(draw, steps, self.workers.device), strict=True):
+                journal.add(step, learn(step, batch))
+                if saving.rings():
+                    self.save(step + 1)
+        if steps:
+            self.save(steps.stop)
+        self.model.load_state_dict(self.average.weights)
 
     def save(self, step: int) -> None:
         """Writes the state after ``step`` steps, through a temporary folder, and drops all but the last two.

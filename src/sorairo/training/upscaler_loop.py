@@ -22,13 +22,12 @@ from sorairo.models.precision import autocast
 from sorairo.models.upscaler import Upscaler, UpscalerConfig, bicubic
 from sorairo.pipelines.bundle import default_device, load_bundle
 from sorairo.pipelines.finishing import SETTINGS_FILE, UPSCALER, WEIGHTS_FILE
-from sorairo.training.journal import Journal, Noted, print_progress, require_tensorboard
-from sorairo.training.optimizers import MovingAverage, Optimizers
-from sorairo.training.parallel import CPU, Alarm, Workers
-from sorairo.training.prefetch import batches
+from sorairo.training.journal import Noted, print_progress, require_tensorboard
+from sorairo.training.optimizers import Optimizers
+from sorairo.training.parallel import CPU, Workers
 from sorairo.training.recipe import Schedule
 from sorairo.training.state import TrainingState
-from sorairo.training.vae_loop import MAX_GRADIENT_NORM, gradient_error
+from sorairo.training.vae_loop import gradient_error
 
 SOFTNESS = 0.01  # of the absolute error near zero: about one grey level, in units of [-1, 1]
 STEPS_PER_GAIN = 10  # the decibels gained over bicubic interpolation, which cost some time, are told this seldom
@@ -83,21 +82,12 @@ class UpscalerTrainer:
         self.recipe, self.folder, self.crops, self.device = recipe, folder, crops, default_device()
         self.model = Upscaler(recipe.model).to(self.device)
         optimizers = Optimizers(self.model, recipe.schedule, ("heads",), recipe.bfloat16)
-        average = MovingAverage(self.model, recipe.schedule.ema_decay)
-        self.state = TrainingState(folder / "upscaler", self.model, optimizers, average, Workers(device=self.device))
+        self.state = TrainingState.begun(folder / "upscaler", self.model, optimizers, Workers(device=self.device))
 
     def run(self) -> Path:
         """Trains up to the recipe's last step and returns the folder of the averaged weights."""
-        recipe, steps = self.recipe, range(self.state.restore(), self.recipe.schedule.steps)
-        saving = Alarm(recipe.minutes_per_checkpoint, self.state.workers)
-        with Journal(self.folder, "upscaler", steps, recipe.seconds_per_line) as journal:
-            for step, crops in zip(steps, batches(self.crops.draw, steps, self.device), strict=True):
-                journal.add(step, self._step(step, crops))
-                if saving.rings():
-                    self.state.save(step + 1)
-        if steps:
-            self.state.save(steps.stop)
-        self.model.load_state_dict(self.state.average.weights)
+        recipe = self.recipe
+        self.state.run(self.crops.draw, self._step, recipe.minutes_per_checkpoint, recipe.seconds_per_line)
         told = replace(recipe, autoencoder=Path(recipe.autoencoder).name)  # where it lay is nobody's business
         write_upscaler(self.folder / UPSCALER, self.model, {"recipe": asdict(told)})
         return self.folder / UPSCALER
@@ -111,9 +101,7 @@ class UpscalerTrainer:
         for parameter in self.model.parameters():
             # The other scale's head took no part; without gradients it would have no state to save and restore.
             parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), MAX_GRADIENT_NORM)
-        self.state.optimizers.step(step)
-        self.state.average.update(self.model, step)
+        self.state.update(step)
         numbers = {"loss": loss.detach()}
         if step % STEPS_PER_GAIN == 0:
             plain = bicubic(small[:, :, -NUM_LARGE:], crops.scale) - large
