@@ -6,7 +6,7 @@ who made a clip: likeness is evidence, and the number that comes with it says ho
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -26,7 +26,10 @@ ALIKE = 0.9
 _LOOKED_AT = 12  # samples a side of a copy's frame
 _QUERIES, _CANDIDATES = 5, 10
 _QUICK_WINDOWS = ((0.0, 1.0), (0.05, 0.95), (0.0, 0.9), (0.1, 1.0))
-_SHARES = (0.95, 0.9, 0.85, 0.8)
+_WINDOWS = (
+    (0.0, 1.0),
+    *((start, start + share) for share in (0.95, 0.9, 0.85, 0.8) for start in (0.0, (1 - share) / 2, 1 - share)),
+)
 
 Thumbnails = NDArray[np.uint8]
 Window = tuple[float, float]
@@ -107,22 +110,10 @@ def _likeness(queries: NDArray[np.float32], known: Thumbnails) -> float:
     """The best mean over the queries, each with its best frame, of all crops."""
     pictures = known.astype(np.float32)
     scores = []
-    for down, across in product(_windows(), repeat=2):
+    for down, across in product(_WINDOWS, repeat=2):
         seen = _normal(_resampling(down, SIDE) @ pictures @ _resampling(across, SIDE).T)
         scores.append(np.einsum("qhw,khw->qk", queries, seen).max(1).mean())
     return float(max(scores))
-
-
-@cache
-def _windows() -> tuple[Window, ...]:
-    return tuple(_all_windows())
-
-
-def _all_windows() -> Iterator[Window]:
-    yield 0.0, 1.0
-    for share in _SHARES:
-        for start in (0.0, (1 - share) / 2, 1 - share):
-            yield start, start + share
 
 
 @cache
