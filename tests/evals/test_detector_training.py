@@ -15,7 +15,6 @@ from sorairo.evals.detector_examples import (
 )
 from sorairo.evals.detector_training import (
     PLAYED_BACKWARDS,
-    TURNED_ROUND,
     UNREPEATABLE,
     _renamed,
     agreement_table,
@@ -30,6 +29,7 @@ from sorairo.evals.detector_training import (
 )
 from sorairo.sight.scene_net import CELL, PAINTS, CameraNet, SceneNet
 from sorairo.world import CAMERA_MOVES, SHAPES, WorldClip
+from sorairo.world.facts import OTHER_SIDE
 
 
 def test_truth_of_each_cell(knock_over: WorldClip) -> None:
@@ -78,7 +78,7 @@ def test_offsets_point_at_middles() -> None:
 
 def test_moves_turned_round_and_played_backwards() -> None:
     moves = torch.arange(len(CAMERA_MOVES))
-    turned = [CAMERA_MOVES[k] for k in _renamed(moves, TURNED_ROUND)]
+    turned = [CAMERA_MOVES[k] for k in _renamed(moves, OTHER_SIDE)]
     assert turned == [flipped(move) for move in CAMERA_MOVES]
     backwards = {m: CAMERA_MOVES[k] for m, k in zip(CAMERA_MOVES, _renamed(moves, PLAYED_BACKWARDS), strict=True)}
     assert backwards["zoom in"] == "zoom out"

@@ -129,7 +129,7 @@ def test_report_is_strict_json(report: EvaluationReport) -> None:
 
 
 def test_report_as_a_table(report: EvaluationReport, tmp_path: Path) -> None:
-    light, camera = report.table()
+    _, light, camera = report.tables()["Facts"]
     assert len(light) == len(camera) == len(HEADER)
     assert light[:3] == ("light", "8", "1.00")
     assert camera[-2:] == ("-", "-")

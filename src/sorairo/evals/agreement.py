@@ -5,7 +5,7 @@ The false ones are made so that they contradict the clip's facts, one word chang
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,14 +16,15 @@ from sorairo.evals.statistics import wilson_interval
 from sorairo.shapes import VideoShape
 from sorairo.sight.observation import Observation
 from sorairo.world import CAMERA_MOVES, COLORS, GROUNDS, LIGHTS, SHAPES, SIZES, WorldClip, caption
+from sorairo.world.facts import OTHER_SIDE
+from sorairo.world.story import is_placed
 
 LEAST_AGREEMENT = 0.97
 """A fact whose detector agrees less with the truth is not scored."""
 NAMES: dict[str, tuple[str, ...]] = {"ground": GROUNDS, "light": LIGHTS, "camera": CAMERA_MOVES}
-OPPOSITE = {"left": "right", "right": "left", "down": "left"}
+OPPOSITE = {**OTHER_SIDE, "down": "left"}
 CLEAR_AREA, CLEAR_SHARE = 0.004, 0.5  # of the picture, of the thing: what a viewer makes out
 FALLING_SHAPES = ("cube", "cylinder", "cone", "block", "domino")
-PLACED = 0.1  # metres that something which stays in its place may move
 RAN = 1.0  # metres that something went before it touched anything
 INSIDE = 0.55  # screen units from the middle, well inside the picture
 
@@ -58,6 +59,11 @@ class Agreement:
         return wilson_interval(self.balanced * total, total)
 
 
+def scored_facts(agreement: Mapping[str, float]) -> list[str]:
+    """The facts that are scored, by how far each fact's detector agrees with the truth."""
+    return [fact for fact in FACTS if agreement.get(fact, 0.0) >= LEAST_AGREEMENT]
+
+
 def true_statements(clip: WorldClip, rng: np.random.Generator) -> list[Statement]:
     """What two captions say, as far as it can be detected."""
     said = [s for style in ("medium", "dense") for s in statements(caption(clip, style, rng).claims)]
@@ -83,12 +89,10 @@ def _changed(statement: Statement, clip: WorldClip, rng: np.random.Generator) ->
         yield Statement(fact, Noun(noun.color, _another(SHAPES, own, rng)))
     elif fact == "count" and isinstance(value, int):
         yield Statement(fact, noun, value=max(1, value + int(rng.choice([-1, 1]))))
-    elif fact == "direction":
-        yield Statement(fact, noun, value=OPPOSITE[str(value)])
     elif fact == "relation":
         assert statement.other is not None
         yield Statement(fact, statement.other, noun)
-    elif fact in ("enter", "leave") and value:
+    elif fact in ("direction", "enter", "leave") and value:
         yield Statement(fact, noun, value=OPPOSITE[str(value)])
     elif fact == "size":
         yield Statement(fact, noun, value=_another(SIZES, {str(value)}, rng))
@@ -119,7 +123,7 @@ def _about_others(clip: WorldClip, rng: np.random.Generator) -> Iterator[Stateme
                 yield Statement(fact, noun)
         if ("topple", i) not in events and thing.role != "actor" and thing.shape in FALLING_SHAPES:
             yield Statement("topple", noun)
-        if np.ptp(clip.poses[:, i, :3], axis=0).max() < PLACED:
+        if is_placed(clip, i):
             yield Statement("direction", noun, value=str(rng.choice(["left", "right"])))
             if actor is not None and ("hit", i) not in events and not thing.static:
                 yield Statement("hit", Noun(colors[actor], clip.objects[actor].shape), noun)
@@ -153,12 +157,8 @@ def spliced(before: Observation, after: Observation) -> Observation:
 
 def _vanishing(clip: WorldClip, other: WorldClip) -> Iterator[Statement]:
     """Of things that are in full view at the cut, and that the other clip does not have."""
-    half, foreign, colors = (
-        clip.shape.num_frames // 2,
-        {o.color for o in other.objects},
-        [o.color for o in clip.objects],
-    )
-    facts = clip.facts
+    facts, half = clip.facts, clip.shape.num_frames // 2
+    foreign, colors = {o.color for o in other.objects}, [o.color for o in clip.objects]
     for i, thing in enumerate(clip.objects):
         whole = facts.visible[half - 1, i] > 0.9 and facts.area[half - 1, i] > 2 * CLEAR_AREA
         inside = abs(facts.screen[half - 1, i]).max() < INSIDE

@@ -21,14 +21,16 @@ import torch
 from sorairo.checkpoint import load_tensors, save_tensors
 from sorairo.data.latent_shards import to_video
 from sorairo.data.world_frames import WorldDataConfig
+from sorairo.evals.report import markdown
 from sorairo.evals.statements import Statement, statements
-from sorairo.evals.statistics import bootstrap_interval
+from sorairo.evals.statistics import Floats, share_and_interval
 from sorairo.media import new_file
 from sorairo.models.precision import autocast
 from sorairo.pipelines.captions import CAPTIONER, built_in_writer
 from sorairo.world import WorldClip, make_clip, render
 from sorairo.world.account import account, read_account
 from sorairo.world.clip import Split
+from sorairo.world.facts import OTHER_SIDE
 
 if TYPE_CHECKING:
     from sorairo.models.video_vae import VideoVAE
@@ -51,7 +53,6 @@ ROWS: dict[str, tuple[str, ...]] = {
     "camera": ("camera",),
 }
 """Facts as people name them, and the statements that each pools."""
-SWAPPED = {"left": "right", "right": "left"}
 
 
 @dataclass(frozen=True)
@@ -89,16 +90,11 @@ def _score(
     return _from_counts(row, counts)
 
 
-def _from_counts(row: str, counts: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> FactScore:
+def _from_counts(row: str, counts: Floats) -> FactScore:
     """counts [clips 3]: said and true, said, true."""
-
-    def share(whole: int, chosen: np.ndarray[tuple[int], np.dtype[np.int64]] | slice = slice(None)) -> float:
-        right, total = counts[chosen, 0].sum(), counts[chosen, whole].sum()
-        return float(right / total) if total else float("nan")
-
-    intervals = [bootstrap_interval(lambda chosen, whole=whole: share(whole, chosen), len(counts)) for whole in (1, 2)]  # type: ignore[misc]
-    said, true = int(counts[:, 1].sum()), int(counts[:, 2].sum())
-    return FactScore(row, said, true, share(1), intervals[0], share(2), intervals[1])
+    _, said, true = counts.sum(0).astype(int).tolist()
+    precision, recall = (share_and_interval(counts[:, [0, whole]]) for whole in (1, 2))
+    return FactScore(row, said, true, *precision, *recall)
 
 
 def _definite(statement: Statement) -> bool:
@@ -121,7 +117,7 @@ def swapped(statement: Statement) -> Statement:
     if statement.fact == "relation":
         assert statement.other is not None
         return Statement("relation", statement.other, statement.noun)
-    return Statement(statement.fact, statement.noun, statement.other, SWAPPED[str(statement.value)])
+    return Statement(statement.fact, statement.noun, statement.other, OTHER_SIDE[str(statement.value)])
 
 
 def held_out_clips(split: Split, number: int) -> list[WorldClip]:
@@ -142,14 +138,11 @@ def latents_of(clips: Sequence[WorldClip], vae: VideoVAE, path: Path) -> list[to
 
 def table(scores: Sequence[FactScore]) -> str:
     """Scores as Markdown."""
-    lines = ["| fact | said | true | precision | 95 % | recall | 95 % |", "| --- |" + " --- |" * 6]
+    rows: list[tuple[object, ...]] = [("fact", "said", "true", "precision", "95 %", "recall", "95 %")]
     for s in scores:
-        spans = (f"{low:.2f} to {high:.2f}" for low, high in (s.precision_interval, s.recall_interval))
-        first, second = spans
-        lines.append(
-            f"| {s.fact} | {s.num_said} | {s.num_true} | {s.precision:.2f} | {first} | {s.recall:.2f} | {second} |"
-        )
-    return "\n".join(lines)
+        first, second = (f"{low:.2f} to {high:.2f}" for low, high in (s.precision_interval, s.recall_interval))
+        rows.append((s.fact, s.num_said, s.num_true, f"{s.precision:.2f}", first, f"{s.recall:.2f}", second))
+    return markdown(rows)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sorairo.checkpoint import load_into, save_tensors
+from sorairo.media import Frames
 from sorairo.pipelines.cards import weight_roots
 from sorairo.shapes import SPATIAL_STRIDE
 from sorairo.sight.observation import Observation, Sighting, label_things, sight_things, without_flickers
@@ -23,8 +24,6 @@ FOLDER, FILE = "detector", "detector.safetensors"
 NATIVE_PIXELS = 160 * 96  # of a picture as the networks learned it
 MOST_PIXELS = 1.2 * NATIVE_PIXELS
 PICTURES_AT_ONCE = 17
-
-Frames = npt.NDArray[np.uint8]
 
 
 class Detector:

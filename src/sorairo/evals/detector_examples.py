@@ -16,24 +16,24 @@ import torch
 from torch import Tensor
 
 from sorairo.evals.detector import camera_frames
+from sorairo.media import Frames
 from sorairo.shapes import NATIVE_BUCKETS, VideoShape
 from sorairo.sight.scene_net import CELL, PAINTS
 from sorairo.world import CAMERA_MOVES, GROUNDS, LIGHTS, SHAPES, WorldClip, make_clip, render
 from sorairo.world.camera import draw_camera, view_tangent
+from sorairo.world.facts import TILTED
 
 BUCKET_ORDER = (0, 2, 0, 1)  # of NATIVE_BUCKETS, clip by clip: half of them are wide
 NOVEL_EVERY = 5  # one clip of so many comes from the split "novel"
 PICTURES_PER_CLIP = 4
 WINDOW = 9  # frames that go through an autoencoder together, so that its blur in time is seen too
 REBUILT = 0.5  # share of clips whose pictures did
-TILTED = 0.64  # cosine of 50 degrees, as in the world's facts
 STANDING_SHAPES = ("cylinder", "cone", "block", "domino")  # those that look another way when they lie
 UNKNOWN = -1
 MOST_THINGS = 20  # in one picture
 
-Bytes = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int8]
-Rebuild = Callable[[Bytes], Bytes]
+Rebuild = Callable[[Frames], Frames]
 """Frames uint8 [t h w 3] encoded and decoded."""
 
 
@@ -50,7 +50,7 @@ class CellTruth(NamedTuple):
 class SceneExample:
     """pixels uint8 [h w 3], what its cells show, the indices of light and ground."""
 
-    pixels: Bytes
+    pixels: Frames
     cells: CellTruth
     light: int
     ground: int
@@ -60,14 +60,18 @@ class SceneExample:
 class CameraExample:
     """pixels uint8 [k h w 3] at half size, and the index of the move."""
 
-    pixels: Bytes
+    pixels: Frames
     move: int
+
+
+def size_of(index: int) -> VideoShape:
+    """The size of the index-th clip."""
+    return NATIVE_BUCKETS[BUCKET_ORDER[index % len(BUCKET_ORDER)]]
 
 
 def learning_clip(index: int) -> WorldClip:
     """The index-th clip to learn from."""
-    shape = NATIVE_BUCKETS[BUCKET_ORDER[index % len(BUCKET_ORDER)]]
-    return make_clip(index, shape, "train" if index % NOVEL_EVERY else "novel")
+    return make_clip(index, size_of(index), "train" if index % NOVEL_EVERY else "novel")
 
 
 def scene_examples(clip: WorldClip, frames: Sequence[int], rebuild: Rebuild | None = None) -> Iterator[SceneExample]:

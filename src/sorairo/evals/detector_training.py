@@ -10,13 +10,12 @@ from __future__ import annotations
 import argparse
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -24,15 +23,26 @@ from torch import Tensor, nn
 from sorairo.checkpoint import load_tensors
 from sorairo.evals.agreement import LEAST_AGREEMENT, Agreement, count_agreement
 from sorairo.evals.detector import FILE, Detector, as_input, load_detector, save_detector
-from sorairo.evals.detector_examples import UNKNOWN, CameraExample, SceneExample, draw_examples, offsets_to_middle
+from sorairo.evals.detector_examples import (
+    UNKNOWN,
+    CameraExample,
+    Rebuild,
+    SceneExample,
+    draw_examples,
+    offsets_to_middle,
+    size_of,
+)
 from sorairo.evals.evaluation import through_vae
 from sorairo.evals.laws import fits, limits_of
+from sorairo.media import Frames
 from sorairo.pipelines.bundle import load_bundle
-from sorairo.shapes import NATIVE_BUCKETS, VideoShape
+from sorairo.pipelines.preview import to_pixels
+from sorairo.shapes import VideoShape
 from sorairo.sight.degradations import degrade
 from sorairo.sight.observation import Observation
 from sorairo.sight.scene_net import PAINTS, CameraNet, SceneNet, ScenePrediction
 from sorairo.world import CAMERA_MOVES, WorldClip, make_clip, render
+from sorairo.world.facts import OTHER_SIDE
 
 CLIPS, MORE_CLIPS = range(1200), range(1200, 1560)  # to learn from, and to go on with
 SCENE_STEPS, MORE_STEPS, SCENE_BATCH = 5500, 1200, 8
@@ -42,12 +52,10 @@ NUM_DAMAGED = 60  # of them also checked through an autoencoder, and degraded
 LEARNING_RATE, LATER_RATE = 3e-3, 1e-3
 NOTHING_WEIGHT = 0.15  # of cells that show nothing, against cells that show a thing
 OFFSET_SCALE = 3.0  # cells of a vote's error that weigh as much as a nat
-TURNED_ROUND = {"left": "right", "right": "left"}
-PLAYED_BACKWARDS = {**TURNED_ROUND, "in": "out", "out": "in"}
+PLAYED_BACKWARDS = {**OTHER_SIDE, "in": "out", "out": "in"}
 UNREPEATABLE = CAMERA_MOVES.index("rise")  # backwards it would be a fall, which the world does not have
 HEADER = "| fact | agreement | 95 % | found when true | refused when false | 0.97 |\n" + "| --- " * 6 + "|"
 
-Rebuild = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.uint8]]
 Sight = tuple[WorldClip, Observation]
 SceneData = dict[VideoShape, "SceneBatch"]
 CameraData = dict[VideoShape, tuple[Tensor, Tensor]]
@@ -127,7 +135,7 @@ def draw_camera_batch(data: CameraData, generator: torch.Generator) -> tuple[Ten
     chosen = torch.randint(len(moves), (CAMERA_BATCH,), generator=generator)
     pixels, moves = pixels[chosen], moves[chosen]
     if torch.rand((), generator=generator) < 0.5:
-        pixels, moves = pixels.flip(3), _renamed(moves, TURNED_ROUND)
+        pixels, moves = pixels.flip(3), _renamed(moves, OTHER_SIDE)
     if torch.rand((), generator=generator) < 0.5:
         kept = moves != UNREPEATABLE
         pixels, moves = pixels[kept].flip(1), _renamed(moves[kept], PLAYED_BACKWARDS)
@@ -190,23 +198,19 @@ def train_camera_net(data: CameraData, steps: int = CAMERA_STEPS) -> CameraNet:
     return network
 
 
-def check_clips(num: int = NUM_CHECKS) -> Iterator[tuple[WorldClip, npt.NDArray[np.uint8]]]:
-    for index in range(num):
-        clip = make_clip(FIRST_CHECK_SEED + index, NATIVE_BUCKETS[(0, 2, 0, 1)[(FIRST_CHECK_SEED + index) % 4]], "test")
-        yield clip, render(clip)[0]
-
-
-def degraded_frames(frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+def degraded_frames(frames: Frames) -> Frames:
     """All frames [t h w 3] damaged."""
     damaged = degrade(as_input(torch.from_numpy(frames)), torch.Generator().manual_seed(0))
-    return ((damaged.movedim(1, -1) + 1) * 127.5).round().to(torch.uint8).numpy()
+    return to_pixels(damaged.movedim(1, -1))
 
 
-def watch(detector: Detector, rebuild: Rebuild, num: int = NUM_CHECKS) -> dict[str, list[Sight]]:
+def watch(detector: Detector, rebuild: Rebuild) -> dict[str, list[Sight]]:
     """Held-out clips, half of them wide, and what the detectors see of them, by what was done to the pixels."""
     seen: dict[str, list[Sight]] = {"As rendered": [], "Through the autoencoder": [], "Degraded": []}
     damages: tuple[Rebuild, ...] = (lambda frames: frames, rebuild, degraded_frames)
-    for index, (clip, frames) in enumerate(check_clips(num)):
+    for index in range(NUM_CHECKS):
+        clip = make_clip(FIRST_CHECK_SEED + index, size_of(FIRST_CHECK_SEED + index), "test")
+        frames, _ = render(clip)
         for damage, sights in zip(damages, seen.values(), strict=True):
             if damage is damages[0] or index < NUM_DAMAGED:
                 sights.append((clip, detector.observe(damage(frames))))

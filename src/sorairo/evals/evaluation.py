@@ -8,27 +8,27 @@ from __future__ import annotations
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from sorairo.checkpoint import file_sha256
-from sorairo.evals.agreement import LEAST_AGREEMENT
-from sorairo.evals.detector import Detector, as_input, detector_file, load_detector
-from sorairo.evals.judgement import JUDGES, judge
+from sorairo.data.latent_shards import to_video
+from sorairo.data.world_frames import OnProgress
+from sorairo.evals.agreement import scored_facts
+from sorairo.evals.detector import Detector, detector_file, load_detector
+from sorairo.evals.judgement import judge
 from sorairo.evals.laws import fits, jumbled, medians, tally_laws
 from sorairo.evals.prompts import Case, bench_cases, held_out_cases
 from sorairo.evals.report import About, EvaluationReport, PromptResult
 from sorairo.evals.scoring import SCORED_GROUPS, no_tally, part, score_rows, tally, tally_others
 from sorairo.evals.statements import FACTS, Statement, statements
-from sorairo.media import write_mp4
+from sorairo.media import Frames, write_mp4
 from sorairo.pipelines.bundle import ModelBundle, load_bundle
 from sorairo.pipelines.generation import decoded_frames
 from sorairo.pipelines.progress import StageClock, silent
@@ -39,8 +39,6 @@ from sorairo.provenance import Manifest, open_authority, sign
 from sorairo.sight.observation import Observation
 from sorairo.world import render
 
-Frames = npt.NDArray[np.uint8]
-OnProgress = Callable[[str, int, int], None]
 Item = TypeVar("Item")
 CLIPS = "clips"
 LIKE = VideoRequest("each prompt in turn")
@@ -159,14 +157,14 @@ def write_signed(path: Path, frames: Frames, request: VideoRequest, bundle: Mode
 @torch.inference_mode()
 def through_vae(frames: Frames, bundle: ModelBundle) -> Frames:
     """Frames [t h w 3] encoded to latents and decoded again."""
-    video: Tensor = as_input(torch.from_numpy(frames)).movedim(0, 1)[None]
-    return np.stack(list(decoded_frames(bundle.video_vae.encode(video.to(bundle.device)), bundle)))
+    latents = bundle.video_vae.encode(to_video(frames).to(bundle.device))
+    return np.stack(list(decoded_frames(latents, bundle)))
 
 
 def judged(about: About, asked: Sequence[Asked], watched: Watched, detector: Detector) -> EvaluationReport:
     """The report on what was seen."""
     said, real = [each.said for each in asked], watched.real or watched.made
-    scored = [fact for fact in JUDGES if detector.agreement.get(fact, 0.0) >= LEAST_AGREEMENT]
+    scored = scored_facts(detector.agreement)
     doubtful = {fact: (fact,) for fact in FACTS if fact not in scored}
     clips = (watched.made, [jumbled(seen) for seen in real], watched.real, watched.rebuilt)
     fitted = [[fits(seen) for seen in of_kind] for of_kind in clips]

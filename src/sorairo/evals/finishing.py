@@ -14,22 +14,25 @@ from functools import partial
 
 import numpy as np
 import torch
-from einops import rearrange
 
-from sorairo.evals.similarity import Frames, motion_error, psnr, ssim
+from sorairo.data.latent_shards import to_video
+from sorairo.evals.report import markdown
+from sorairo.evals.similarity import motion_error, psnr, ssim
+from sorairo.media import Frames
 from sorairo.models.interpolator import load_interpolator
 from sorairo.models.video_vae import VideoVAE
 from sorairo.pipelines.bundle import load_bundle
 from sorairo.pipelines.finishing import UPSCALER, cut_out, enlarged, load_upscaler, with_rate
+from sorairo.pipelines.preview import to_pixels
 from sorairo.pipelines.size_plan import SizePlan
-from sorairo.shapes import NATIVE_BUCKETS, VideoShape
+from sorairo.shapes import NATIVE_BUCKETS, NATIVE_FPS, VideoShape
 from sorairo.world import make_clip, render
 
 SIZES = [(w, s) for s, long in ((480, 854), (720, 1280), (1080, 1920)) for w, s in ((long, s), (s, s), (s, long))]
 FIRST_SEED = 3000
 COMPARED = range(9, 12)  # frames of each clip, after some that an upscaler may have learned from
-NATIVE_FPS, SMOOTH_FPS, SMOOTH_FRAMES = 8, 24, 49
-MEASURES = "PSNR, dB | SSIM | error of motion, grey levels | seconds a frame"
+SMOOTH_FPS, SMOOTH_FRAMES = 24, 49
+MEASURES = ("PSNR, dB", "SSIM", "error of motion, grey levels", "seconds a frame")
 
 Method = Callable[[Iterable[Frames]], Iterator[Frames]]
 Table = dict[tuple[str, str], list[tuple[float, ...]]]
@@ -86,16 +89,16 @@ def decoded(vae: VideoVAE | None, frames: Frames) -> Frames:
     """Frames encoded and decoded, or as they are."""
     if vae is None:
         return frames
-    video = rearrange(torch.from_numpy(frames), "t h w c -> 1 c t h w").float() / 127.5 - 1
-    pixels = rearrange(vae.decode(vae.encode(video))[0], "c t h w -> t h w c")
-    return ((pixels + 1) * 127.5).round().to(torch.uint8).numpy()
+    return to_pixels(vae.decode(vae.encode(to_video(frames)))[0].movedim(0, -1))
 
 
 def as_markdown(table: Table, what: str) -> str:
-    lines = [f"| {what} | method | {MEASURES} |", "| --- " * 6 + "|"]
-    for (row, name), scores in table.items():
-        lines.append("| {} | {} | {:.2f} | {:.4f} | {:.2f} | {:.3f} |".format(row, name, *np.mean(scores, axis=0)))
-    return "\n".join(lines)
+    """Means over clips."""
+    rows: list[tuple[str, ...]] = [(what, "method", *MEASURES)]
+    for key, scores in table.items():
+        likeness, structure, motion, seconds = np.mean(scores, axis=0)
+        rows.append((*key, f"{likeness:.2f}", f"{structure:.4f}", f"{motion:.2f}", f"{seconds:.3f}"))
+    return markdown(rows)
 
 
 def enlargers(upscaler: str) -> dict[str, Callable[[SizePlan], Method]]:

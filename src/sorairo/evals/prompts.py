@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import deque
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import count, islice
+from itertools import count, cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ class Case:
 
     caption: Caption
     clip: WorldClip
-    kind: str = "familiar"
+    kind: str
 
 
 def held_out_cases(num_prompts: int = NUM_PROMPTS, shape: VideoShape = NATIVE_BUCKETS[0]) -> tuple[Case, ...]:
@@ -84,17 +85,14 @@ def draw_seeds(kind: str, number: int, start: int = 0, known: Collection[str] | 
     clips = (make_clip(seed, NATIVE_BUCKETS[0], _split(kind)) for seed in count(start))
     if kind == "new scenes":
         return list(islice((clip.seed for clip in clips if template(clip) not in known), number))
-    waiting: dict[str, list[int]] = {scenario: [] for scenario in SCENARIOS}
-    for place in range(number):
-        while len(waiting[SLOTS[place % ROUND]]) <= _turn(place):
+    waiting: dict[str, deque[int]] = {scenario: deque() for scenario in SCENARIOS}
+    seeds = []
+    for scenario in islice(cycle(SLOTS), number):
+        while not waiting[scenario]:
             clip = next(clips)
             waiting[clip.scenario].append(clip.seed)
-    return [waiting[SLOTS[place % ROUND]][_turn(place)] for place in range(number)]
-
-
-def _turn(place: int) -> int:
-    """How often a scenario stands before a place of the list."""
-    return [SLOTS[before % ROUND] for before in range(place)].count(SLOTS[place % ROUND])
+        seeds.append(waiting[scenario].popleft())
+    return seeds
 
 
 def template(clip: WorldClip) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
 from typing import Any, TypedDict
@@ -65,13 +65,9 @@ class EvaluationReport:
     unscored: dict[str, int]
     agreement: dict[str, float]
     prompts: tuple[PromptResult, ...]
-    groups: dict[str, tuple[Score, ...]] = field(default_factory=dict)
-    doubtful: tuple[Score, ...] = ()
-    laws: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
-
-    def table(self) -> list[tuple[str, ...]]:
-        """Rows of text under HEADER."""
-        return [_row(score) for score in self.scores]
+    groups: dict[str, tuple[Score, ...]]
+    doubtful: tuple[Score, ...]
+    laws: dict[str, dict[str, dict[str, float]]]
 
     def to_json(self) -> str:
         facts = asdict(self)
@@ -80,7 +76,7 @@ class EvaluationReport:
     def tables(self) -> dict[str, list[tuple[str, ...]]]:
         """Tables with their headers, by title."""
         tables = {f"Groups: {kind} prompts": [HEADER, *map(_row, scores)] for kind, scores in self.groups.items()}
-        tables["Facts"] = [HEADER, *self.table()]
+        tables["Facts"] = [HEADER, *map(_row, self.scores)]
         if self.doubtful:
             tables["Not scored: detectors agree too little with the truth"] = [HEADER, *map(_row, self.doubtful)]
         if self.laws:
@@ -108,7 +104,7 @@ class EvaluationReport:
     def to_markdown(self) -> str:
         """The tables, with what is needed to read them."""
         measured, reading, left_out = self.words()
-        tables = "\n\n".join(f"## {title}\n\n{_markdown(rows)}" for title, rows in self.tables().items())
+        tables = "\n\n".join(f"## {title}\n\n{markdown(rows)}" for title, rows in self.tables().items())
         return f"# Evaluation of {self.about['model']}\n\n{measured}\n\n{tables}\n\n{reading}\n\n{left_out}\n"
 
     def to_html(self) -> str:
@@ -137,9 +133,10 @@ class EvaluationReport:
         return tuple(folder / f"evaluation.{suffix}" for suffix in texts)
 
 
-def _markdown(rows: Sequence[tuple[str, ...]]) -> str:
-    lines = [rows[0], ("---",) * len(rows[0]), *rows[1:]]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+def markdown(rows: Sequence[Sequence[object]]) -> str:
+    """A table of Markdown; the first row is its head."""
+    lines = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
 
 def _html_table(rows: Sequence[tuple[str, ...]]) -> str:

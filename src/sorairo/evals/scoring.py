@@ -11,7 +11,7 @@ import numpy.typing as npt
 from sorairo.evals.judgement import judge
 from sorairo.evals.laws import LAWS
 from sorairo.evals.statements import FACTS, GROUPS, Statement
-from sorairo.evals.statistics import bootstrap_interval, pooled_share, share_of_way
+from sorairo.evals.statistics import Floats, bootstrap_interval, pooled_share, share_and_interval, share_of_way
 from sorairo.sight.observation import Observation
 
 SCORED_GROUPS: dict[str, tuple[str, ...]] = {**GROUPS, "physics": LAWS}
@@ -19,8 +19,7 @@ ROWS: dict[str, tuple[str, ...]] = {**{fact: (fact,) for fact in (*FACTS, *LAWS)
 """Rows of a report, and the facts or laws that each pools."""
 NUM_OTHERS = 5  # clips of other prompts against which each prompt is held for the floor
 
-Counts = npt.NDArray[np.float64]
-Tally = dict[str, Counts]
+Tally = dict[str, Floats]
 """For each fact, [p 2]: how many statements of a prompt hold, and how many there are."""
 
 
@@ -83,10 +82,10 @@ def score_rows(
     scores = [
         _score(
             row,
-            _pooled(made, facts),
-            _pooled(floor, facts),
-            _pooled(ceiling, facts),
-            _pooled(rebuilt, facts) if rebuilt else None,
+            pooled(made, facts),
+            pooled(floor, facts),
+            pooled(ceiling, facts),
+            pooled(rebuilt, facts) if rebuilt else None,
         )
         for row, facts in rows.items()
         if facts
@@ -94,23 +93,24 @@ def score_rows(
     return tuple(score for score in scores if score.num_statements)
 
 
-def _pooled(counts: Tally, facts: Sequence[str]) -> Counts:
+def pooled(counts: Tally, facts: Sequence[str]) -> Floats:
+    """Counts [p 2] of several facts together."""
     return sum((counts[fact] for fact in facts[1:]), start=counts[facts[0]])
 
 
-def _score(row: str, made: Counts, floor: Counts, ceiling: Counts, rebuilt: Counts | None = None) -> Score:
+def _score(row: str, made: Floats, floor: Floats, ceiling: Floats, rebuilt: Floats | None) -> Score:
     def fraction(chosen: npt.NDArray[np.int64]) -> float:
         return share_of_way(*(pooled_share(counts[chosen]) for counts in (made, floor, ceiling)))
 
-    every = np.arange(len(made))
+    score, score_interval = share_and_interval(made)
     return Score(
         fact=row,
         num_statements=int(made[:, 1].sum()),
-        score=pooled_share(made),
-        score_interval=bootstrap_interval(lambda chosen: pooled_share(made[chosen]), len(made)),
+        score=score,
+        score_interval=score_interval,
         floor=pooled_share(floor),
         ceiling=pooled_share(ceiling),
-        fraction=fraction(every),
+        fraction=fraction(np.arange(len(made))),
         fraction_interval=bootstrap_interval(fraction, len(made)),
         reconstruction=None if rebuilt is None else pooled_share(rebuilt),
     )

@@ -10,14 +10,13 @@ import math
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
+
+from sorairo.media import Frames
 
 PEAK, GREY = 255, 128
 WINDOW, SIGMA = 11, 1.5
 C1, C2 = (0.01 * PEAK) ** 2, (0.03 * PEAK) ** 2
-
-Frames = NDArray[np.uint8]
 
 
 def psnr(a: Frames, b: Frames) -> float:

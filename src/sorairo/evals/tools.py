@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 
+from sorairo.data.world_frames import OnProgress
 from sorairo.diffusion.windows import plan_windows
-from sorairo.evals.agreement import LEAST_AGREEMENT
+from sorairo.evals.agreement import scored_facts
 from sorairo.evals.detector import load_detector
 from sorairo.evals.evaluation import silent_progress
-from sorairo.evals.judgement import JUDGES
 from sorairo.evals.prompts import NUM_QUICK, Case, held_out_cases
+from sorairo.evals.report import markdown
 from sorairo.evals.scoring import Score, score_rows, tally, tally_others
 from sorairo.evals.statements import statements
 from sorairo.evals.statistics import Floats, bootstrap_interval
@@ -66,12 +67,11 @@ TOOLS: dict[str, Build] = {
 
 
 def score_tools(
-    bundle: ModelBundle, num_prompts: int = NUM_QUICK, progress: Any = silent_progress
+    bundle: ModelBundle, num_prompts: int = NUM_QUICK, progress: OnProgress = silent_progress
 ) -> dict[str, tuple[Score, ...]]:
     """Scores of the prompts' statements for each tool, between clips of other prompts and the real clips."""
     cases, detector = held_out_cases(num_prompts), load_detector()
-    said = [statements(case.caption.claims) for case in cases]
-    scored = [fact for fact in JUDGES if detector.agreement.get(fact, 0.0) >= LEAST_AGREEMENT]
+    said, scored = [statements(case.caption.claims) for case in cases], scored_facts(detector.agreement)
     with tempfile.TemporaryDirectory(prefix="sorairo-") as folder:
         real, files = _written(cases, Path(folder))
         seen = [detector.observe(clip) for clip in real]
@@ -86,11 +86,9 @@ def score_tools(
 
 def table(scores: dict[str, tuple[Score, ...]]) -> str:
     """Way from floor to ceiling by tool and fact, as Markdown."""
-    lines = ["| tool | " + " | ".join(SHOWN) + " |", "| --- |" + " --- |" * len(SHOWN)]
-    for name, rows in scores.items():
-        ways = {score.fact: score.fraction for score in rows}
-        lines.append(f"| {name} | " + " | ".join(f"{ways[fact]:.2f}" if fact in ways else "-" for fact in SHOWN) + " |")
-    return "\n".join(lines)
+    ways = {name: {score.fact: f"{score.fraction:.2f}" for score in of_tool} for name, of_tool in scores.items()}
+    cells = [(name, *(of_tool.get(fact, "-") for fact in SHOWN)) for name, of_tool in ways.items()]
+    return markdown([("tool", *SHOWN), *cells])
 
 
 def _written(cases: Sequence[Case], folder: Path) -> tuple[list[Frames], list[Files]]:
@@ -168,11 +166,11 @@ def window_seams(num_latent_frames: int) -> list[int]:
     return [TEMPORAL_STRIDE * before.stop - 3 for before in windows[:-1]]
 
 
-def long_clip_seams(bundle: ModelBundle, num_prompts: int, seconds: float = 20.0) -> list[Seams]:
-    """Seams of long clips, where their windows meet."""
+def long_clip_seams(bundle: ModelBundle, num_prompts: int) -> list[Seams]:
+    """Seams of clips of 20 seconds, where their windows meet."""
     cases = held_out_cases(num_prompts)
     files = [Files(*[Path()] * 4)] * num_prompts
-    made = _made(lambda _, prompt: VideoRequest(prompt, seconds=seconds), files, cases, bundle)
+    made = _made(lambda _, prompt: VideoRequest(prompt, seconds=20.0), files, cases, bundle)
     return [measure_seams(frames, window_seams(1 + len(frames) // TEMPORAL_STRIDE)) for frames in made]
 
 
