@@ -12,18 +12,20 @@ import argparse
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from sorairo.evals.detector import as_input
-from sorairo.evals.similarity import Frames, psnr, ssim
+from sorairo.data.latent_shards import to_video
+from sorairo.evals.finishing import decoded
+from sorairo.evals.similarity import psnr, ssim
 from sorairo.evals.statistics import bootstrap_interval
-from sorairo.media import Footage, fitted
+from sorairo.media import Footage, Frames, fitted
 from sorairo.models.video_vae import VideoVAE
 from sorairo.pipelines.bundle import load_bundle
+from sorairo.pipelines.preview import to_pixels
 from sorairo.pipelines.timeline import STILL
 from sorairo.shapes import NATIVE_BUCKETS, TEMPORAL_STRIDE
 from sorairo.world import make_clip, render
@@ -34,28 +36,14 @@ FOOTAGE_FRAMES = 33
 
 
 @torch.inference_mode()
-def rebuilt(vae: VideoVAE, frames: Frames) -> Frames:
-    """Frames [t h w 3] encoded and decoded."""
-    return as_frames(vae.decode(vae.encode(as_video(frames))))
-
-
-@torch.inference_mode()
 def ends_rebuilt(vae: VideoVAE, frames: Frames, still: bool) -> Frames:
     """The last LATER frames [t h w 3], decoded after the true ones before; encoded with these, or behind a still."""
-    latents = vae.encode(as_video(frames))
+    latents = vae.encode(to_video(frames))
     if still:
         lead = np.repeat(frames[-LATER : 1 - LATER], 1 + TEMPORAL_STRIDE * STILL, axis=0)
-        later = vae.encode(as_video(np.concatenate([lead, frames[-LATER:]])))[:, :, 1 + STILL :]
+        later = vae.encode(to_video(np.concatenate([lead, frames[-LATER:]])))[:, :, 1 + STILL :]
         latents = torch.cat([latents[:, :, : -later.shape[2]], later], dim=2)
-    return as_frames(vae.decode(latents))[-LATER:]
-
-
-def as_video(frames: Frames) -> Tensor:
-    return as_input(torch.from_numpy(frames)).movedim(0, 1)[None]
-
-
-def as_frames(video: Tensor) -> Frames:
-    return ((video[0].movedim(0, -1).clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).numpy()
+    return to_pixels(vae.decode(latents)[0].movedim(0, -1))[-LATER:]
 
 
 def measure(method: Callable[[Frames], Frames], clips: Iterable[Frames]) -> list[tuple[float, float, float]]:
@@ -105,13 +93,12 @@ def main() -> None:
     worlds = {}
     for shape in NATIVE_BUCKETS:
         worlds[shape] = [render(make_clip(FIRST_SEED + n, shape, "test"))[0] for n in range(given.clips)]
-        print(
-            line(f"world, {shape.width}x{shape.height}", measure(lambda f: rebuilt(vae, f), worlds[shape])), flush=True
-        )
+        rows = measure(partial(decoded, vae), worlds[shape])
+        print(line(f"world, {shape.width}x{shape.height}", rows), flush=True)
     if given.footage:
-        print(line("footage", measure(lambda f: rebuilt(vae, f), footage(given.footage))), flush=True)
+        print(line("footage", measure(partial(decoded, vae), footage(given.footage))), flush=True)
     for name, still in (("with their true past", False), ("behind a still of their first", True)):
-        rows = measure(lambda f, s=still: ends_rebuilt(vae, f, s), worlds[NATIVE_BUCKETS[0]])
+        rows = measure(partial(ends_rebuilt, vae, still=still), worlds[NATIVE_BUCKETS[0]])
         print(line(f"last {LATER} frames, encoded {name}", rows), flush=True)
 
 

@@ -17,14 +17,14 @@ import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
 import torch
-from scaling_study import Study, score
+from scaling_study import Study, held_out_loss, parted, score
 from torch import Tensor, nn
 
 from sorairo.config import DiTConfig
-from sorairo.data.latent_dataset import DrawConfig, LatentDataset
+from sorairo.data.latent_dataset import LatentDataset
 from sorairo.diffusion.flow import NoiseMap
+from sorairo.evals.report import markdown
 from sorairo.models.dit import Text
 from sorairo.pipelines.bundle import load_bundle
 from sorairo.shapes import LatentShape
@@ -79,10 +79,8 @@ class Timed(DiTTrainer):
     def ends(self, step: int) -> bool:
         spent, self.num_steps = time.perf_counter() - self.began - self.measuring, step
         if spent >= (len(self.curve) + 1) * self.seconds / NUM_LOOKS:
-            assert self.held_out
             started = time.perf_counter()
-            losses = [losses.mean().item() for _, losses in self.held_out_losses(self.held_out, self._average())]
-            self.curve.append((spent, float(np.mean(losses))))
+            self.curve.append((spent, held_out_loss(self, self.held_out, self._average())))
             self.measuring += time.perf_counter() - started
         return spent >= self.seconds
 
@@ -130,19 +128,15 @@ def compare(kinds: dict[str, type[Timed]], study: Study, seconds: float) -> str:
     """The table as Markdown."""
     trained = {name: train(kind, name.replace(" ", "-"), study, seconds) for name, kind in kinds.items()}
     goal = trained["plain"].curve[-1][1]
-    lines = [
-        f"| network | weights | steps | held-out loss | seconds to {goal:.3f} | statements that hold | 95 % |",
-        "| --- " * 7 + "|",
-    ]
+    head = ("network", "weights", "steps", "held-out loss", f"seconds to {goal:.3f}", "statements that hold", "95 %")
+    rows: list[tuple[object, ...]] = [head]
     for name, one in trained.items():
         bundle = replace(study.bundle, dit=one.model, config=one.recipe.model)
         share, low, high = score(bundle, study)
-        number = sum(p.numel() for p in one.model.parameters())
-        lines.append(
-            f"| {name} | {number / 1e6:.1f} M | {one.num_steps} | {one.curve[-1][1]:.3f} | {reached(one.curve, goal)} "
-            f"| {share:.2f} | {low:.2f} to {high:.2f} |"
-        )
-    return "\n".join(lines)
+        weights = f"{sum(p.numel() for p in one.model.parameters()) / 1e6:.1f} M"
+        seconds, span = reached(one.curve, goal), f"{low:.2f} to {high:.2f}"
+        rows.append((name, weights, one.num_steps, f"{one.curve[-1][1]:.3f}", seconds, f"{share:.2f}", span))
+    return markdown(rows)
 
 
 def main() -> None:
@@ -153,9 +147,6 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=Path("runs/baselines"))
     given = parser.parse_args()
     bundle, shards = load_bundle("sorairo-base"), sorted(given.latents.glob("*.safetensors"))
-    held = max(1, len(shards) // 10)
-    empty, draw = bundle.text_encoder([""]).states[0], DrawConfig(tokens_per_batch=12 * 540, picture_share=0.1)
-    train_set, held_out = (LatentDataset(part, empty, draw, 0) for part in (shards[:-held], shards[-held:]))
     kinds: dict[str, type[Timed]] = {"ours": Timed, "plain": Plain}
     try:
         import make_a_video_pytorch  # noqa: F401
@@ -163,7 +154,7 @@ def main() -> None:
         kinds["make-a-video-pytorch"] = Foreign
     except ImportError as error:
         print(f"make-a-video-pytorch is left out: {error}", file=sys.stderr)
-    study = Study(given.output, bundle, (train_set, held_out), 0, given.prompts)
+    study = Study(given.output, bundle, parted(shards, bundle), 0, given.prompts)
     print(compare(kinds, study, 60 * given.minutes))
 
 

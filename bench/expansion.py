@@ -11,12 +11,10 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from sorairo.evals.detector import load_detector
 from sorairo.evals.evaluation import requests_of, sample_clips
 from sorairo.evals.prompts import Case, bench_cases
-from sorairo.evals.scoring import Tally, tally
+from sorairo.evals.scoring import Tally, pooled, tally
 from sorairo.evals.statements import FACTS, GROUPS, statements
 from sorairo.evals.statistics import Floats, bootstrap_interval, pooled_share
 from sorairo.pipelines.bundle import ModelBundle, load_bundle
@@ -26,17 +24,17 @@ from sorairo.pipelines.request import VideoRequest
 STYLES = ("fragment", "short")
 
 
-def measure(cases: Sequence[Case], requests: Sequence[VideoRequest], bundle: ModelBundle) -> Tally:
+def measure(cases: Sequence[Case], requests: Sequence[VideoRequest], bundle: ModelBundle, batch_size: int = 4) -> Tally:
     """What the clips of the requests hold of the cases' statements."""
     detector = load_detector()
-    seen = [detector.observe(frames) for frames in sample_clips(requests, bundle, batch_size=1)]
+    seen = [detector.observe(frames) for frames in sample_clips(requests, bundle, batch_size)]
     return tally([statements(case.caption.claims) for case in cases], seen)
 
 
 def row(name: str, before: Tally, after: Tally, facts: Sequence[str]) -> str:
     """Shares of a group's statements that hold, and the difference with its interval over prompts, paired."""
-    counts = [np.sum([tallied[fact] for fact in facts], axis=0) for tallied in (before, after)]
-    shares = [pooled_share(pooled) for pooled in counts]
+    counts = [pooled(tallied, facts) for tallied in (before, after)]
+    shares = [pooled_share(of_group) for of_group in counts]
 
     def gain(chosen: Floats) -> float:
         return pooled_share(counts[1][chosen]) - pooled_share(counts[0][chosen])
@@ -57,7 +55,7 @@ def main() -> None:
     told = [replace(request, user_prompt="") for request in told]  # the batch's requests differ in their prompts alone
     changed = sum(a.prompt != b.prompt for a, b in zip(plain, told, strict=True))
     print(f"{len(cases)} prompts, {changed} of them told in full\n")
-    before, after = (measure(cases, requests, bundle) for requests in (plain, told))
+    before, after = (measure(cases, requests, bundle, batch_size=1) for requests in (plain, told))
     print("| group | as it is | told in full | difference | 95 % |\n| --- | --- | --- | --- | --- |")
     for name, facts in {**GROUPS, "all": FACTS}.items():
         print(row(name, before, after, facts))

@@ -18,18 +18,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from expansion import measure
 from torch import Tensor
 
 from sorairo.checkpoint import load_into, load_tensors
 from sorairo.config import DiTConfig, ModelConfig
 from sorairo.data.latent_dataset import Batch, pad
 from sorairo.data.world_frames import WorldDataConfig
-from sorairo.evals.detector import load_detector
-from sorairo.evals.evaluation import requests_of, sample_clips
+from sorairo.evals.evaluation import requests_of
 from sorairo.evals.prompts import Case, held_out_cases
-from sorairo.evals.scoring import Tally, tally
-from sorairo.evals.statements import FACTS, GROUPS, statements
-from sorairo.evals.statistics import bootstrap_interval, pooled_share
+from sorairo.evals.report import markdown
+from sorairo.evals.scoring import Tally, pooled
+from sorairo.evals.statements import FACTS, GROUPS
+from sorairo.evals.statistics import share_and_interval
 from sorairo.media import new_file
 from sorairo.models.dit import DiT
 from sorairo.pipelines.bundle import ModelBundle, load_bundle
@@ -159,27 +160,22 @@ def states_of(texts: Sequence[str], encoder: torch.nn.Module) -> list[Tensor]:
 def score_arm(dit: DiT, cases: Sequence[Case], study: Study) -> Tally:
     """What the arm's clips hold of the held-out prompts, which are in all styles, told from pixels."""
     bundle = replace(study.bundle, dit=dit, config=replace(study.bundle.config, dit=dit.config))
-    detector = load_detector()
-    made = sample_clips(requests_of(cases, bundle, study.like), bundle)
-    return tally([statements(case.caption.claims) for case in cases], [detector.observe(clip) for clip in made])
+    return measure(cases, requests_of(cases, bundle, study.like), bundle)
 
 
 def rows_of(counts: Tally) -> dict[str, tuple[float, float, float]]:
     """Share of statements that hold with its 95 % interval over prompts: of every group, and of all."""
     rows = {}
     for group, facts in {**GROUPS, "all": FACTS}.items():
-        pooled = np.sum([counts[fact] for fact in facts], axis=0)
-        low, high = bootstrap_interval(lambda chosen, of=pooled: pooled_share(of[chosen]), len(pooled))
-        rows[group] = (pooled_share(pooled), low, high)
+        share, interval = share_and_interval(pooled(counts, facts))
+        rows[group] = (share, *interval)
     return rows
 
 
 def table(scores: dict[str, dict[str, tuple[float, float, float]]]) -> str:
     groups = list(next(iter(scores.values())))
-    lines = [f"| captions | {' | '.join(groups)} |", "| --- |" + " --- |" * len(groups)]
-    for arm, rows in scores.items():
-        lines.append(f"| {arm} | {' | '.join('{:.2f} ({:.2f} to {:.2f})'.format(*rows[g]) for g in groups)} |")
-    return "\n".join(lines)
+    cells = [(arm, *("{:.2f} ({:.2f} to {:.2f})".format(*rows[g]) for g in groups)) for arm, rows in scores.items()]
+    return markdown([("captions", *groups), *cells])
 
 
 def plot(scores: dict[str, dict[str, tuple[float, float, float]]]) -> str:

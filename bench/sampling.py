@@ -14,10 +14,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sorairo.evals.agreement import LEAST_AGREEMENT
+from sorairo.evals.agreement import scored_facts
 from sorairo.evals.detector import load_detector
 from sorairo.evals.evaluation import LIKE, requests_of, sample_clips
-from sorairo.evals.judgement import JUDGES
 from sorairo.evals.prompts import Case, bench_cases, held_out_cases
 from sorairo.evals.scoring import Score, score_rows, tally, tally_others
 from sorairo.evals.statements import FACTS, GROUPS, statements
@@ -50,8 +49,7 @@ def compare(ways: Sequence[str], cases: Sequence[Case]) -> list[Way]:
     detector, said = load_detector(), [statements(case.caption.claims) for case in cases]
     real = [detector.observe(render(case.clip)[0]) for case in cases]
     floor, ceiling = tally_others(said, real), tally(said, real)
-    scored = [fact for fact in JUDGES if detector.agreement.get(fact, 0.0) >= LEAST_AGREEMENT]
-    rows = []
+    scored, rows = scored_facts(detector.agreement), []
     for way in ways:
         model, steps, scale = (*way.split(":"), "", "")[:3]
         like = replace(LIKE, num_inference_steps=int(steps) if steps else None)

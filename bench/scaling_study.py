@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+from expansion import measure
 from torch import Tensor
 
 from sorairo.checkpoint import load_into, load_tensors, save_tensors
@@ -25,12 +26,11 @@ from sorairo.config import DiTConfig
 from sorairo.data.latent_dataset import DrawConfig, LatentDataset
 from sorairo.data.latent_shards import write_shards
 from sorairo.data.world_frames import WorldDataConfig, write_frames
-from sorairo.evals.detector import load_detector
-from sorairo.evals.evaluation import requests_of, sample_clips
+from sorairo.evals.evaluation import requests_of
 from sorairo.evals.prompts import held_out_cases
-from sorairo.evals.scoring import tally
-from sorairo.evals.statements import FACTS, statements
-from sorairo.evals.statistics import bootstrap_interval, pooled_share
+from sorairo.evals.scoring import pooled
+from sorairo.evals.statements import FACTS
+from sorairo.evals.statistics import share_and_interval
 from sorairo.media import new_file, write_png
 from sorairo.models.dit import DiT
 from sorairo.pipelines.bundle import ModelBundle, load_bundle
@@ -110,13 +110,16 @@ class Scaled(DiTTrainer):
             weights = self._average()
             drawn = [self.draw(number).batch for number in range(COUNTED)]
             compute = step * float(np.mean([self.operations(batch) for batch in drawn]))
-            point = Point(self.recipe.model.dit.depth, step, compute, self._held_out_loss(weights))
+            loss = held_out_loss(self, self.held_out, weights)
+            point = Point(self.recipe.model.dit.depth, step, compute, loss)
             save_tensors(self.folder / f"budget-{step:06d}.safetensors", weights, asdict(point))
         return False
 
-    def _held_out_loss(self, weights: dict[str, Tensor]) -> float:
-        assert self.held_out
-        return float(np.mean([losses.mean().item() for _, losses in self.held_out_losses(self.held_out, weights)]))
+
+def held_out_loss(trainer: DiTTrainer, held_out: LatentDataset | None, weights: dict[str, Tensor]) -> float:
+    """The mean over the noise levels at which clips that nothing learns from are measured."""
+    assert held_out
+    return float(np.mean([losses.mean().item() for _, losses in trainer.held_out_losses(held_out, weights)]))
 
 
 def train_size(depth: int, study: Study) -> list[Point]:
@@ -162,11 +165,9 @@ def fit(points: Sequence[Point]) -> Law:
 
 def score(bundle: ModelBundle, study: Study) -> tuple[float, float, float]:
     """Share of the statements of held-out prompts that hold in its clips, with its 95 % interval."""
-    cases, detector = held_out_cases(study.num_prompts, study.like.shape), load_detector()
-    made = [detector.observe(clip) for clip in sample_clips(requests_of(cases, bundle, study.like), bundle)]
-    counts = tally([statements(case.caption.claims) for case in cases], made)
-    pooled = np.sum([counts[fact] for fact in FACTS], axis=0)
-    return pooled_share(pooled), *bootstrap_interval(lambda chosen: pooled_share(pooled[chosen]), len(pooled))
+    cases = held_out_cases(study.num_prompts, study.like.shape)
+    share, interval = share_and_interval(pooled(measure(cases, requests_of(cases, bundle, study.like), bundle), FACTS))
+    return share, *interval
 
 
 def draw_strips(points: Sequence[Point], study: Study) -> dict[int, Point]:
@@ -204,10 +205,18 @@ def run_study(study: Study, depths: Sequence[int]) -> str:
     law, strips = fit(best), draw_strips(best, study)
     told = {"points": [asdict(point) for point in points], "law": asdict(law), "scores": scores,
             "strips": {multiple: asdict(point) for multiple, point in strips.items()}}  # fmt: skip
-    for name, text in {"study.json": json.dumps(told, indent=1), "study.md": page(points, law, scores)}.items():
+    written = page(points, law, scores)
+    for name, text in {"study.json": json.dumps(told, indent=1), "study.md": written}.items():
         with new_file(study.folder / name) as temporary:
             temporary.write_text(text)
-    return page(points, law, scores)
+    return written
+
+
+def parted(shards: Sequence[Path], bundle: ModelBundle) -> tuple[LatentDataset, LatentDataset]:
+    """What is learned from, and the tenth of the shards that is held out: one at least."""
+    held = max(1, len(shards) // 10)
+    empty, draw = bundle.text_encoder([""]).states[0], DrawConfig(tokens_per_batch=12 * 540, picture_share=0.1)
+    return LatentDataset(shards[:-held], empty, draw, 0), LatentDataset(shards[-held:], empty, draw, 0)
 
 
 def made_shards(bundle: ModelBundle, num_clips: int, folder: Path) -> list[Path]:
@@ -232,12 +241,9 @@ def main() -> None:
     given.output.mkdir(parents=True, exist_ok=True)
     shards = sorted(given.latents.glob("*.safetensors")) if given.latents else []
     shards = shards or made_shards(bundle, given.clips, given.output)
-    held = max(1, len(shards) // 10)
-    if held == len(shards):
+    if len(shards) == 1:
         parser.error("there is one shard; to hold one out takes two: at least 51 clips")
-    empty, draw = bundle.text_encoder([""]).states[0], DrawConfig(tokens_per_batch=12 * 540, picture_share=0.1)
-    train, held_out = (LatentDataset(part, empty, draw, 0) for part in (shards[:-held], shards[-held:]))
-    print(run_study(Study(given.output, bundle, (train, held_out), given.steps, given.prompts), given.depths))
+    print(run_study(Study(given.output, bundle, parted(shards, bundle), given.steps, given.prompts), given.depths))
 
 
 if __name__ == "__main__":

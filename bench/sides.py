@@ -14,19 +14,17 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from velocity import FIRST_SEED, error
+from velocity import FIRST_SEED, clean_and_noise, error
 
-from sorairo.data.latent_shards import to_video
 from sorairo.evals.detector import Detector, load_detector
 from sorairo.evals.evaluation import LIKE, sample_clips
 from sorairo.evals.judgement import JUDGES
 from sorairo.evals.statements import Noun, Statement
 from sorairo.models.dit import Text
-from sorairo.models.precision import autocast
 from sorairo.pipelines.bundle import ModelBundle, load_bundle
 from sorairo.shapes import NATIVE_BUCKETS
 from sorairo.training.dit_loop import SIDES, sides_swapped
-from sorairo.world import caption, make_clip, render
+from sorairo.world import caption, make_clip
 
 PROMPTS = {
     "rolls": ("direction", "a {color} ball rolls to the {side} on wood"),
@@ -70,9 +68,7 @@ def swapping(bundle: ModelBundle, number: int) -> list[str]:
         if sides_swapped(text) == text:
             continue
         states, mask = bundle.text_encoder([text, sides_swapped(text)])
-        with autocast(bundle.device):
-            clean = bundle.video_vae.encode(to_video(render(clip)[0]).to(bundle.device)).float()
-        noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(seed)).to(clean)
+        clean, noise = clean_and_noise(bundle, clip)
         both = [Text(states[index : index + 1], mask[index : index + 1, None]) for index in (0, 1)]
         rows.append([[error(bundle, clean, noise, each, level) for level in LEVELS] for each in both])
     own, swapped = np.mean(rows, axis=0)

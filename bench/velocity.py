@@ -20,7 +20,7 @@ from sorairo.models.dit import Text
 from sorairo.models.precision import autocast
 from sorairo.pipelines.bundle import ModelBundle, load_bundle
 from sorairo.shapes import NATIVE_BUCKETS
-from sorairo.world import caption, make_clip, render
+from sorairo.world import WorldClip, caption, make_clip, render
 
 FIRST_SEED = 30_000
 LEVELS = (0.3, 0.6, 0.85, 0.97)
@@ -31,10 +31,15 @@ def errors(bundle: ModelBundle, seed: int) -> list[float]:
     """Mean squared errors on the clip of a seed, at each of the levels."""
     clip = make_clip(seed, NATIVE_BUCKETS[seed % len(NATIVE_BUCKETS)], split="test")
     text = bundle.text_encoder([caption(clip, "dense", np.random.default_rng(seed)).text])
+    clean, noise = clean_and_noise(bundle, clip)
+    return [error(bundle, clean, noise, Text(text.states, text.mask[:, None]), level) for level in LEVELS]
+
+
+def clean_and_noise(bundle: ModelBundle, clip: WorldClip) -> tuple[Tensor, Tensor]:
+    """A clip's latents, and noise of their shape by the clip's seed."""
     with autocast(bundle.device):
         clean = bundle.video_vae.encode(to_video(render(clip)[0]).to(bundle.device)).float()
-    noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(seed)).to(clean)
-    return [error(bundle, clean, noise, Text(text.states, text.mask[:, None]), level) for level in LEVELS]
+    return clean, torch.randn(clean.shape, generator=torch.Generator().manual_seed(clip.seed)).to(clean)
 
 
 def error(bundle: ModelBundle, clean: Tensor, noise: Tensor, text: Text, level: float) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -24,13 +24,9 @@ BENCH = Path(__file__).parents[2] / "bench"
 
 
 def loaded(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, BENCH / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look there
-    spec.loader.exec_module(module)
-    return module
+    if str(BENCH) not in sys.path:
+        sys.path.append(str(BENCH))  # as for a script, whose neighbours are modules
+    return importlib.import_module(name)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +53,7 @@ def test_a_row_has_means_and_intervals(autoencoder: ModuleType) -> None:
 
 def test_later_frames_are_the_same_until_they_are_encoded_otherwise(autoencoder: ModuleType, tiny_model: Path) -> None:
     vae, frames = load_bundle(str(tiny_model)).video_vae, noise()
-    whole = autoencoder.rebuilt(vae, frames)
+    whole = autoencoder.decoded(vae, frames)
     assert whole.shape == frames.shape
     after = autoencoder.ends_rebuilt(vae, frames, still=False)
     assert after.shape == (autoencoder.LATER, 32, 48, 3)
@@ -174,6 +170,31 @@ def test_the_study_of_captions_in_its_smallest_form(
     assert json.loads((tmp_path / "study.json").read_text())["clips"] == 4
     assert (tmp_path / "study.svg").read_text().count("<rect") >= 3
     assert (tmp_path / "study.md").read_text().count("\n") == 5
+
+
+def test_layouts_of_other_benchmarks(tmp_path: Path) -> None:
+    clips = tmp_path / "report" / "clips"
+    clips.mkdir(parents=True)
+    verdicts = [{"red colour": True, "red sphere hit blue cube": None}, {"blue cube count 3": False}]
+    prompts = [
+        {"prompt": f"prompt/{n} " + "long " * 60, "clip": f"clips/{n}.mp4", "verdicts": v}
+        for n, v in enumerate(verdicts)
+    ]
+    for n in (0, 1):
+        (clips / f"{n}.mp4").write_text(str(n))
+    (tmp_path / "report" / "evaluation.json").write_text(json.dumps({"prompts": prompts}))
+    made = loaded("exports")
+    assert made.export(tmp_path / "report", "vbench", tmp_path / "v") == 12
+    assert sorted(path.read_text() for path in (tmp_path / "v" / "dynamic_degree").glob("*-0.mp4")) == ["0", "1"]
+    assert made.export(tmp_path / "report", "t2v-compbench", tmp_path / "t") == 3
+    assert (tmp_path / "t" / "video" / "interaction" / "0001.mp4").read_text() == "0"
+    assert (tmp_path / "t" / "video" / "numeracy" / "0001.mp4").read_text() == "1"
+    assert (tmp_path / "t" / "prompts" / "7_numeracy.txt").read_text() == prompts[1]["prompt"] + "\n"
+    with pytest.raises(ValueError, match="layout is 'none'"):
+        made.export(tmp_path / "report", "none", tmp_path / "t")
+    (clips / "1.mp4").unlink()
+    with pytest.raises(ValueError, match=r"'clips/1\.mp4' is missing"):
+        made.export(tmp_path / "report", "vbench", tmp_path / "v")
 
 
 def test_an_arm_reads_its_share_of_captions() -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -15,8 +13,6 @@ from sorairo.evals.folders import at_native_rate, read_prompts, score_folder, wo
 from sorairo.evals.prompts import bench_cases, case_of, held_out_cases
 from sorairo.media import write_mp4
 from sorairo.world import render
-
-BENCH = Path(__file__).parents[2] / "bench"
 
 
 def write(path: Path, frames: np.ndarray, fps: int = 8) -> None:
@@ -98,40 +94,6 @@ def test_other_prompts_have_no_ceiling(tmp_path: Path, detector: Detector) -> No
     assert {result.kind for result in report.prompts} == {"own"}
     assert all(np.isnan(row.ceiling) and np.isnan(row.fraction) for row in report.scores)
     assert json.loads((tmp_path / "report" / "evaluation.json").read_text())["scores"][0]["ceiling"] is None
-
-
-def exports() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("exports", BENCH / "exports.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_layouts_of_other_benchmarks(tmp_path: Path) -> None:
-    clips = tmp_path / "report" / "clips"
-    clips.mkdir(parents=True)
-    verdicts = [{"red colour": True, "red sphere hit blue cube": None}, {"blue cube count 3": False}]
-    prompts = [
-        {"prompt": f"prompt/{n} " + "long " * 60, "clip": f"clips/{n}.mp4", "verdicts": v}
-        for n, v in enumerate(verdicts)
-    ]
-    for n in (0, 1):
-        (clips / f"{n}.mp4").write_text(str(n))
-    (tmp_path / "report" / "evaluation.json").write_text(json.dumps({"prompts": prompts}))
-    made = exports()
-    assert made.export(tmp_path / "report", "vbench", tmp_path / "v") == 12
-    assert sorted(path.read_text() for path in (tmp_path / "v" / "dynamic_degree").glob("*-0.mp4")) == ["0", "1"]
-    assert made.export(tmp_path / "report", "t2v-compbench", tmp_path / "t") == 3
-    assert (tmp_path / "t" / "video" / "interaction" / "0001.mp4").read_text() == "0"
-    assert (tmp_path / "t" / "video" / "numeracy" / "0001.mp4").read_text() == "1"
-    assert (tmp_path / "t" / "prompts" / "7_numeracy.txt").read_text() == prompts[1]["prompt"] + "\n"
-    with pytest.raises(ValueError, match="layout is 'none'"):
-        made.export(tmp_path / "report", "none", tmp_path / "t")
-    (clips / "1.mp4").unlink()
-    with pytest.raises(ValueError, match=r"'clips/1\.mp4' is missing"):
-        made.export(tmp_path / "report", "vbench", tmp_path / "v")
 
 
 def test_every_prompt_of_the_list_is_known_by_its_words() -> None:
