@@ -205,6 +205,8 @@ def test_rays_of_a_mirrored_camera_are_those_of_the_other_side() -> None:
 def test_the_edge_of_the_extent_is_the_edge_of_the_picture(shape: VideoShape) -> None:
     width, height = shape.width, shape.height
     half_width, half_height = half_extent(width, height)
+    assert 1.4 < half_width < 2.7
+    assert 1.4 < half_height < 2.7
     tangent = half_height / DISTANCE
     camera, _ = draw_camera(np.random.default_rng(0), 1, tangent, (0.0, 0.0), 1.0)
     right, up = camera[0, 3:6], camera[0, 6:9]
