@@ -17,7 +17,7 @@ from sorairo.data.world_frames import read_frames
 from sorairo.models.video_vae import VideoVAE
 from sorairo.pipelines.cards import load_config
 from sorairo.training.recipe import Recipe, Schedule, VAETraining
-from sorairo.training.vae_loop import Crops, VAETrainer, gradient_error, latent_statistics
+from sorairo.training.vae_loop import Crops, VAETrainer, gradient_error, latent_statistics, structural_error
 from sorairo.world.clip import Pixels
 
 ReadLog = Callable[[Path], list[dict[str, Any]]]
@@ -89,6 +89,19 @@ def test_gradient_error_in_closed_form() -> None:
     assert gradient_error(video + slope, video).item() == pytest.approx(0.75, abs=1e-5)
 
 
+def test_structural_error_in_closed_form() -> None:
+    video = torch.rand(2, 3, 2, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    assert structural_error(video, video).item() == pytest.approx(0, abs=1e-5)
+    grey, white = torch.zeros(1, 3, 1, 8, 8), torch.ones(1, 3, 1, 8, 8)
+    lightness = (2 * 1 * 2 + 4e-4) / (1 + 4 + 4e-4)  # of 1 and 2 above black
+    assert structural_error(grey, white).item() == pytest.approx(1 - lightness, abs=1e-5)
+    pattern = (-1.0) ** torch.arange(8)[:, None] * (-1.0) ** torch.arange(8) * 0.5
+    variance = 0.25 * (1 - 1 / 49**2)  # a window of 49 holds one more of either sign
+    opposite = (2 * -variance + 36e-4) / (2 * variance + 36e-4)
+    unlike = structural_error(pattern.expand(1, 3, 1, 8, 8), -pattern.expand(1, 3, 1, 8, 8)).item()
+    assert unlike == pytest.approx(1 - opposite, abs=2e-3)
+
+
 def test_statistics_are_over_all_clips_together(recipe: Recipe, world: list[Pixels]) -> None:
     torch.manual_seed(0)
     vae = VideoVAE(recipe.model.video_vae).eval()
@@ -131,7 +144,7 @@ def test_with_a_frozen_encoder_only_decoding_changes(
     recipe: Recipe, world: list[Pixels], tiny_model: Path, tmp_path: Path
 ) -> None:
     config = load_config(tiny_model)
-    frozen = replace(recipe.video_vae, frozen_encoder=True)
+    frozen = replace(recipe.video_vae, frozen_encoder=True, structure_weight=0.3)
     start = replace(recipe, model=config, start=str(tiny_model), video_vae=frozen)
     path = VAETrainer(start, tmp_path, Crops(world, [], frozen, seed=0)).run()
     before, after = (load_tensors(file)[0] for file in (tiny_model / "video_vae.safetensors", path))

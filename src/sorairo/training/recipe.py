@@ -50,6 +50,7 @@ class VAETraining:
     footage_share: float = 0.1
     gradient_weight: float = 0.5
     square_weight: float = 0.5
+    structure_weight: float = 0.0
     kl_weight: float = 2e-4
     coarse_share: float = 0.2
     frozen_encoder: bool = False

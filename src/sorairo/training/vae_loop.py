@@ -22,16 +22,16 @@ from sorairo.data.latent_shards import to_video
 from sorairo.models.precision import autocast
 from sorairo.models.video_vae import VideoVAE, with_deeper_decoder
 from sorairo.pipelines.cards import VAE_FILE, find_model, load_config
-from sorairo.training.journal import Journal, Noted
-from sorairo.training.optimizers import MovingAverage, Optimizers
-from sorairo.training.parallel import CPU, Alarm, Workers
-from sorairo.training.prefetch import batches
+from sorairo.training.journal import Noted
+from sorairo.training.optimizers import Optimizers
+from sorairo.training.parallel import CPU, Workers
 from sorairo.training.recipe import Recipe, VAETraining
 from sorairo.training.state import TrainingState
 from sorairo.world.clip import Pixels
 
-MAX_GRADIENT_NORM = 1.0
 CLIPS_FOR_STATISTICS = 64
+SOME_FRAMES = 3  # structure is compared in one frame of so many, or it would take a third of a step
+C1, C2 = (0.01 * 2) ** 2, (0.03 * 2) ** 2  # of structural similarity, for values two apart at most
 
 
 @dataclass(frozen=True)
@@ -82,21 +82,17 @@ class VAETrainer:
         self.model.encoder.requires_grad_(not self.config.frozen_encoder)
         last = f"decoder.layers.{len(self.model.decoder.layers) - 1}"
         optimizers = Optimizers(self.model, self.schedule, (last,), recipe.bfloat16)
-        average = MovingAverage(self.model, self.schedule.ema_decay)
-        self.state = TrainingState(folder / "vae", self.model, optimizers, average, Workers(device=device))
+        self.state = TrainingState.begun(folder / "vae", self.model, optimizers, Workers(device=device))
 
     def run(self) -> Path:
         """Trains up to the recipe's last step and returns the path of the averaged weights, statistics included."""
-        steps = range(self.state.restore(), self.schedule.steps)
-        saving = Alarm(self.recipe.minutes_per_checkpoint, self.state.workers)
-        with Journal(self.folder, "vae", steps, self.recipe.seconds_per_line) as journal:
-            for step, video in zip(steps, batches(self.crops.draw, steps, self.device), strict=True):
-                journal.add(step, self._step(step, video.to(self.device)))
-                if saving.rings():
-                    self.state.save(step + 1)
-        if steps:
-            self.state.save(steps.stop)
-        return self._finish()
+        recipe = self.recipe
+        self.state.run(self.crops.draw, self._step, recipe.minutes_per_checkpoint, recipe.seconds_per_line)
+        if not self.config.frozen_encoder:
+            self.model.set_statistics(*latent_statistics(self.model, self.crops.world[:CLIPS_FOR_STATISTICS]))
+        path = self.folder / "video_vae.safetensors"
+        save_tensors(path, self.model.state_dict(), {"steps": self.schedule.steps})
+        return path
 
     def _step(self, step: int, video: Tensor) -> Noted:
         """Changes the weights; of steps on averaged latents only the time is noted."""
@@ -111,22 +107,14 @@ class VAETrainer:
         square, divergence = (made - video).square().mean(), posterior.kl()
         loss = (made - video).abs().mean() + self.config.gradient_weight * gradient_error(made, video)
         loss = loss + self.config.square_weight * square + self.config.kl_weight * divergence
+        if self.config.structure_weight:
+            some = slice(step % SOME_FRAMES, None, SOME_FRAMES)
+            loss = loss + self.config.structure_weight * structural_error(made[:, :, some], video[:, :, some])
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), MAX_GRADIENT_NORM)
-        self.state.optimizers.step(step)
-        self.state.average.update(self.model, step)
+        self.state.update(step)
         psnr = 10 * torch.log10(4 / square)
         numbers = {} if coarse else {"loss": loss, "psnr": psnr, "kl": divergence}
         return Noted(len(video), {name: value.detach() for name, value in numbers.items()})
-
-    def _finish(self) -> Path:
-        """Measures the latents' statistics with the averaged weights and writes both."""
-        self.model.load_state_dict(self.state.average.weights)
-        if not self.config.frozen_encoder:
-            self.model.set_statistics(*latent_statistics(self.model, self.crops.world[:CLIPS_FOR_STATISTICS]))
-        path = self.folder / "video_vae.safetensors"
-        save_tensors(path, self.model.state_dict(), {"steps": self.schedule.steps})
-        return path
 
 
 def starting_weights(folder: Path, config: VideoVAEConfig) -> dict[str, Tensor]:
@@ -145,6 +133,16 @@ def gradient_error(made: Tensor, video: Tensor) -> Tensor:
     """Mean absolute error of the differences between neighbours, across and down: it keeps edges sharp."""
     difference = made - video
     return difference.diff(dim=-1).abs().mean() + difference.diff(dim=-2).abs().mean()
+
+
+def structural_error(made: Tensor, video: Tensor) -> Tensor:
+    """One less the structural similarity of values in [-1, 1] (Wang et al. 2004, equation 13), in windows of 7 x 7."""
+    x, y = (rearrange(tensor, "b c t h w -> (b t) c h w") for tensor in (made, video))
+    mean_x, mean_y, squares, product = (F.avg_pool2d(z, 7, stride=1) for z in (x, y, x * x + y * y, x * y))
+    product_of_means, squares_of_means = mean_x * mean_y, mean_x**2 + mean_y**2
+    lightness = (2 * (mean_x + 1) * (mean_y + 1) + C1) / ((mean_x + 1) ** 2 + (mean_y + 1) ** 2 + C1)
+    structure = (2 * (product - product_of_means) + C2) / (squares - squares_of_means + C2)
+    return 1 - (lightness * structure).mean()
 
 
 @torch.no_grad()
