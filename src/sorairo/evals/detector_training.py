@@ -2,7 +2,7 @@
 
 Learns from rendered clips of the world only, as they are, degraded, and through an autoencoder; with --start it goes on
 from weights that there are, with --check it only measures the folder's own again, as after a change of the rules. Never
-touches a model that makes video. About 15 minutes of one core, 5 to go on, and 8 to check.
+touches a model that makes video. About 15 minutes of one core, as many to go on, and 5 to check.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ from sorairo.sight.scene_net import PAINTS, CameraNet, SceneNet, ScenePrediction
 from sorairo.world import CAMERA_MOVES, WorldClip, make_clip, render
 from sorairo.world.facts import OTHER_SIDE
 
-CLIPS, MORE_CLIPS = range(1200), range(1200, 1560)  # to learn from, and to go on with
-SCENE_STEPS, MORE_STEPS, SCENE_BATCH = 5500, 1200, 8
+CLIPS, MORE_CLIPS = range(1200), range(1560, 2860)  # to learn from, and to go on with
+SCENE_STEPS, MORE_STEPS, SCENE_BATCH = 5500, 5000, 8
 CAMERA_STEPS, CAMERA_BATCH = 300, 24
 FIRST_CHECK_SEED, NUM_CHECKS = 1070, 240  # of split "test"; rules were made by 1000 to 1069, prompts by others
 NUM_DAMAGED = 60  # of them also checked through an autoencoder, and degraded
@@ -252,17 +252,16 @@ def agreement_table(rows: Sequence[Agreement]) -> str:
 
 def trained(start: Path | None, rebuild: Rebuild) -> tuple[Detector, dict[str, Any]]:
     """New detectors, or those of a file trained on, and what is to be known of them."""
-    begin, before = time.process_time(), load_detector(start) if start else None
+    begin, (before, known) = time.process_time(), kept(start) if start else (None, {})
     clips, steps = (MORE_CLIPS, MORE_STEPS) if before else (CLIPS, SCENE_STEPS)
     scenes, cameras = gather(draw_examples(clips, rebuild))
     scene = train_scene_net(scenes, steps, before.scene if before else None)
     detector = Detector(scene, before.camera if before else train_camera_net(cameras))
-    return detector, {
-        "clips": len(clips),
-        "steps": steps,
-        "parameters": sum(p.numel() for net in (detector.scene, detector.camera) for p in net.parameters()),
-        "minutes of one core": round((time.process_time() - begin) / 60, 1),
-    }
+    minutes = round((time.process_time() - begin) / 60, 1)
+    news = {"clips": len(clips), "steps": steps, "minutes of one core": minutes}
+    facts: dict[str, Any] = {name: f"{known[name]}, then {new}" if name in known else new for name, new in news.items()}
+    facts["parameters"] = sum(p.numel() for net in (detector.scene, detector.camera) for p in net.parameters())
+    return detector, facts
 
 
 def kept(file: Path) -> tuple[Detector, dict[str, Any]]:
