@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -18,7 +17,6 @@ from sorairo.models.video_vae import (
     TemporalCache,
     Upsample,
     VideoVAE,
-    with_deeper_decoder,
 )
 
 CONFIG = VideoVAEConfig(4, (8, 8, 16), (8, 8, 16), 1, 1)
@@ -32,17 +30,6 @@ def trained(config: VideoVAEConfig = CONFIG) -> VideoVAE:
         parameter.add_(0.05 * torch.randn_like(parameter))
     vae.set_statistics(torch.randn(config.latent_channels), 0.5 + torch.rand(config.latent_channels))
     return vae
-
-
-def test_a_deeper_decoder_decodes_the_same_until_it_has_learned() -> None:
-    vae, after = trained(), replace(CONFIG, decoder_blocks=3)
-    deeper = VideoVAE(after).eval()
-    deeper.load_state_dict(with_deeper_decoder(vae.state_dict(), CONFIG, after))
-    assert len(deeper.decoder.layers) == len(vae.decoder.layers) + 2 * (2 + 1 + 1)
-    assert torch.equal(deeper.encode(video()), vae.encode(video()))
-    assert torch.equal(deeper.decode(vae.encode(video())), vae.decode(vae.encode(video())))
-    with pytest.raises(ValueError, match="decoder_blocks is 1; the start has 3 already"):
-        with_deeper_decoder(deeper.state_dict(), after, CONFIG)
 
 
 def video(frames: int = 9, height: int = 32, width: int = 48, batch: int = 1) -> Tensor:

@@ -8,7 +8,7 @@ done at low resolution.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -269,36 +269,6 @@ class VideoVAE(nn.Module):
 
     def _denormalise(self, latents: Latents) -> Latents:
         return latents * _per_channel(self.latent_std) + _per_channel(self.latent_mean)
-
-
-def with_deeper_decoder(
-    weights: Mapping[str, Tensor], before: VideoVAEConfig, after: VideoVAEConfig
-) -> dict[str, Tensor]:
-    """Weights of an autoencoder ``before`` for one that differs in its decoder having more blocks.
-
-    Blocks are added behind those of the same resolution and change nothing until they have learned.
-
-    Raises:
-        ValueError: the decoder has more blocks than are asked for.
-    """
-    if before.decoder_blocks > after.decoder_blocks:
-        raise ValueError(f"decoder_blocks is {after.decoder_blocks}; the start has {before.decoder_blocks} already")
-    grown = VideoVAE(after).state_dict()
-    places = {place: new for new, place in enumerate(_places(_decoder(after)))}
-    moved = {f"decoder.layers.{old}.": places[place] for old, place in enumerate(_places(_decoder(before)))}
-    for name, value in weights.items():
-        head = ".".join(name.split(".")[:3]) + "."
-        grown[name.replace(head, f"decoder.layers.{moved[head]}.", 1) if head in moved else name] = value
-    return grown
-
-
-def _places(stages: Stages) -> Iterator[tuple[int, int]]:
-    """Each layer's resolution, counted, and its place there; 0 is what comes before the blocks."""
-    resolution, place = -1, 0
-    for layer in stages.layers:
-        is_block = isinstance(layer, ResidualBlock)
-        resolution, place = (resolution, place + 1) if is_block else (resolution + 1, 0)
-        yield resolution, place
 
 
 def _per_channel(values: Float[Tensor, " c"]) -> Float[Tensor, "c 1 1 1"]:

@@ -7,7 +7,7 @@ noise out of them and makes them easier to generate (Kouzelis et al. 2025, EQ-VA
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +17,10 @@ from einops import rearrange
 from torch import Tensor
 
 from sorairo.checkpoint import load_into, save_tensors
-from sorairo.config import VideoVAEConfig
 from sorairo.data.latent_shards import to_video
 from sorairo.models.precision import autocast
-from sorairo.models.video_vae import VideoVAE, with_deeper_decoder
-from sorairo.pipelines.cards import VAE_FILE, find_model, load_config
+from sorairo.models.video_vae import VideoVAE
+from sorairo.pipelines.cards import VAE_FILE, find_model
 from sorairo.training.journal import Noted
 from sorairo.training.optimizers import Optimizers
 from sorairo.training.parallel import CPU, Workers
@@ -78,7 +77,7 @@ class VAETrainer:
         self.device, self.schedule = device, recipe.video_vae.schedule
         self.model = VideoVAE(recipe.model.video_vae).to(device)
         if recipe.start:
-            self.model.load_state_dict(starting_weights(find_model(recipe.start), recipe.model.video_vae))
+            load_into(self.model, find_model(recipe.start) / VAE_FILE)
         self.model.encoder.requires_grad_(not self.config.frozen_encoder)
         last = f"decoder.layers.{len(self.model.decoder.layers) - 1}"
         optimizers = Optimizers(self.model, self.schedule, (last,), recipe.bfloat16)
@@ -115,18 +114,6 @@ class VAETrainer:
         psnr = 10 * torch.log10(4 / square)
         numbers = {} if coarse else {"loss": loss, "psnr": psnr, "kl": divergence}
         return Noted(len(video), {name: value.detach() for name, value in numbers.items()})
-
-
-def starting_weights(folder: Path, config: VideoVAEConfig) -> dict[str, Tensor]:
-    """Weights of the autoencoder in ``folder``, whose decoder may have fewer blocks, for one of ``config``.
-
-    Raises:
-        ValueError: they do not fit; one line.
-    """
-    before = replace(config, decoder_blocks=load_config(folder).video_vae.decoder_blocks)
-    model = VideoVAE(before)
-    load_into(model, folder / VAE_FILE)
-    return with_deeper_decoder(model.state_dict(), before, config)
 
 
 def gradient_error(made: Tensor, video: Tensor) -> Tensor:
