@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from sorairo.media import Frames
 from sorairo.safety import PictureContext, check_frame, check_uploads, load_policy
-from sorairo.safety.detectors import FaceDetector, NudityDetector, _weights
+from sorairo.safety.detectors import FaceDetector, MinorDetector, NudityDetector, _run, _weights
 
 BALL = np.full((96, 160, 3), 120, np.uint8)
 
@@ -41,8 +42,8 @@ def scoring(score: float) -> Callable[[Frames], float]:
     return lambda frame: score
 
 
-def context(nudity: float = 0.0, face: float = 0.0) -> PictureContext:
-    return PictureContext(load_policy(), scoring(nudity), scoring(face))
+def context(nudity: float = 0.0, face: float = 0.0, minor: float = 0.0) -> PictureContext:
+    return PictureContext(load_policy(), scoring(nudity), scoring(face), scoring(minor))
 
 
 def test_harmless_pictures_pass() -> None:
@@ -94,6 +95,15 @@ def test_a_face_needs_permission_and_consent(people: bool, consent: str, allowed
         assert "adult and agrees" in decision.reason()
 
 
+def test_a_face_that_may_be_a_minors_is_refused_whatever_is_stated() -> None:
+    permitted = replace(context(face=0.9, minor=0.6), people=True, consent="they are adults and agree")
+    decision = check_uploads({"anchors[0]": [BALL]}, permitted)
+    assert [(found.category, found.layer) for found in decision.findings] == [("minors", "age estimate")]
+    assert "looks too young" in decision.reason()
+    assert check_uploads({"anchors[0]": [BALL]}, replace(permitted, minors=scoring(0.2))).allowed
+    assert check_uploads({"anchors[0]": [BALL]}, replace(permitted, faces=scoring(0.1))).allowed  # nobody is in it
+
+
 def crashing(frame: Frames) -> float:
     raise RuntimeError("the net is broken")
 
@@ -113,9 +123,9 @@ def late(frame: Frames) -> float:
         (scoring(7), "it scored 7"),
     ],
 )
-@pytest.mark.parametrize("layer", ["nudity", "faces"])
+@pytest.mark.parametrize("layer", ["nudity", "faces", "minors"])
 def test_a_broken_layer_refuses_and_says_so(layer: str, detector: Callable[[Frames], float], words: str) -> None:
-    broken = replace(context(), timeout_seconds=0.05, **{layer: detector})
+    broken = replace(context(face=0.9), people=True, consent="they agree", timeout_seconds=0.05, **{layer: detector})
     decisions = [check_uploads({"source": [BALL]}, broken)]
     if layer == "nudity":
         decisions.append(check_frame(BALL, 0, broken))
@@ -143,6 +153,23 @@ def test_the_nets_see_a_face_and_tell_skin_from_grey() -> None:
     assert nudity(skin) == pytest.approx(0.278, abs=0.05)
     assert nudity(skin) > nudity(BALL)
     assert nudity(drawn_face()) < 0.01
+
+
+def test_a_face_is_framed_and_its_age_told_as_by_face_api() -> None:
+    faces, minors, picture = FaceDetector(), MinorDetector(), drawn_face(256)
+    (left, top, right, bottom), *others = faces.boxes(picture)
+    assert not others
+    assert (left, top, right, bottom) == pytest.approx((70, 50, 186, 230), abs=25)  # where it is drawn
+    wide = np.full((256, 384, 3), picture[0, 0], np.uint8)
+    wide[:, 128:] = picture
+    ((shifted, *_),) = faces.boxes(wide)
+    assert shifted == pytest.approx(left + 128, abs=12)
+    noise = np.random.default_rng(0).integers(0, 256, (112, 112, 3), np.uint8)
+    (ages, *_) = _run(minors._session, noise.transpose(2, 0, 1)[None].astype(np.float32))
+    assert ages.item() == pytest.approx(79.123, abs=0.1)  # @vladmandic/face-api 1.7.15, tfjs on the processor
+    (age,) = minors.ages(picture)
+    assert minors(picture) == pytest.approx(0.5 * (1 - math.erf((age - 18) / (6 * math.sqrt(2)))))
+    assert minors(BALL) == 0
 
 
 def test_weights_that_are_missing_or_others_are_refused() -> None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from sorairo.media import Frames
 from sorairo.provenance import home_folder
 from sorairo.safety import PictureContext, check_uploads
-from sorairo.safety.detectors import FaceDetector, NudityDetector, TextDetector, opened
+from sorairo.safety.detectors import FaceDetector, MinorDetector, NudityDetector, TextDetector, opened
 from sorairo.safety.policy import operators_policy
 
 VERSION = 1  # of what is measured, and how; another one looks at everything again
@@ -90,5 +90,5 @@ def _text(samples: Sequence[Frames]) -> float:
 
 def _pictures(consent: str) -> PictureContext:
     """The operator's own policy, or the package's; whoever owns the footage may state the consent of people in it."""
-    policy = operators_policy(home_folder())
-    return PictureContext(policy, opened(NudityDetector), opened(FaceDetector), people=True, consent=consent)
+    nets = opened(NudityDetector), opened(FaceDetector), opened(MinorDetector)
+    return PictureContext(operators_policy(home_folder()), *nets, people=True, consent=consent)

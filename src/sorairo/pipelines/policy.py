@@ -29,7 +29,7 @@ from sorairo.safety import (
     check_uploads,
 )
 from sorairo.safety.classifier import FILE, READER_FILE, embedder
-from sorairo.safety.detectors import FaceDetector, NudityDetector, opened
+from sorairo.safety.detectors import FaceDetector, MinorDetector, NudityDetector, opened
 from sorairo.safety.policy import STANDARD_TIER, operators_policy
 
 CLASSIFIER = "policy"
@@ -65,8 +65,9 @@ def standard_context(encoder: TextEncoder, group: str = STANDARD_TIER, policy: P
 
 def picture_context(request: VideoRequest, people: bool) -> PictureContext:
     """As `standard_context`, for pictures. ``people``: whether the account may use pictures of people."""
-    faces = opened(FaceDetector) if request.materials else None  # nothing else is searched for them
-    return PictureContext(operators_policy(home_folder()), opened(NudityDetector), faces, people, request.consent)
+    policy, nudity = operators_policy(home_folder()), opened(NudityDetector)
+    faces, minors = (opened(FaceDetector), opened(MinorDetector)) if request.materials else (None, None)
+    return PictureContext(policy, nudity, faces, minors, people, request.consent)
 
 
 def judge_uploads(timelines: Sequence[Timeline], context: PictureContext) -> list[Frames]:

@@ -1,7 +1,7 @@
 """Judges uploads and the frames of what was made: nudity, and faces of people. Never lets a broken layer pass.
 
-There is no model here that tells an age, and no package was found that carries one: whoever has a face may be a child.
-So faces are let in only with permission and consent, and beside a face nudity is judged as where minors are mentioned.
+Faces are let in only with permission and consent, and none that may be a minor's. Ages of faces are told badly, so
+beside any face nudity is judged as where minors are mentioned.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from sorairo.media import Frames
 from sorairo.safety.decision import Decision, Finding, unavailable
 from sorairo.safety.policy import Policy
 
-NUDITY, FACES = "nudity detector", "face detector"
+NUDITY, FACES, MINORS = "nudity detector", "face detector", "age estimate"
 _SEXUAL_ADVICE = "show nobody naked, and no sexual act"
 _PEOPLE_ADVICE = "somebody's face is in it: it needs an account that may use pictures of people, and your statement " \
     "that everybody shown is an adult and agrees (--consent)"  # fmt: skip
+_MINORS_ADVICE = "somebody in it looks too young: use pictures of adults only"
 
 Detector = Callable[[Frames], float]
 """How sure it is, from 0 to 1, that a picture [h w 3] shows what it looks for."""
@@ -29,12 +30,13 @@ class PictureContext:
     """What pictures are judged with and for.
 
     people: the account may use pictures of people. consent: what the user states of them; it goes into the manifest.
-    A detector that is None is missing, and refuses.
+    A detector that is None is missing, and refuses; ``minors`` is asked only where there is a face.
     """
 
     policy: Policy
     nudity: Detector | None
     faces: Detector | None
+    minors: Detector | None
     people: bool = False
     consent: str = ""
     surface: Literal["private", "public"] = "private"
@@ -71,12 +73,16 @@ def _judged(where: str, frames: Sequence[Frames], context: PictureContext) -> It
         least = context.policy.picture_threshold("faces")
         situations = [*_situations(context), "upload", *(["minors"] if face >= least else [])]
         nudity = max((_score(NUDITY, context.nudity, frame, context) for frame in frames), default=0.0)
+        minor = max((_score(MINORS, context.minors, frame, context) for frame in frames if face >= least), default=0.0)
     except _BrokenError as broken:
         yield unavailable(where, *broken.args)
         return
     yield from _nude(where, nudity, situations, context)
     if face >= least and not (context.people and context.consent.strip()):
         yield Finding("people", FACES, round(face, 3), least, (), where, _PEOPLE_ADVICE)
+    youth = context.policy.picture_threshold("minors")
+    if minor >= youth:
+        yield Finding("minors", MINORS, round(minor, 3), youth, (), where, _MINORS_ADVICE)
 
 
 def _nude(where: str, score: float, situations: Sequence[str], context: PictureContext) -> Iterator[Finding]:

