@@ -13,7 +13,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from sorairo.checkpoint import file_sha256, load_into, load_tensors, save_tensors
+from sorairo.checkpoint import load_into, load_tensors, save_tensors
+from sorairo.media import file_sha256
 
 FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 WHOLE_NUMBERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool)

@@ -5,7 +5,6 @@ Never pickles, never runs anything a file says, and never replaces a good file w
 
 import contextlib
 import errno
-import hashlib
 import json
 import os
 import sys
@@ -89,12 +88,6 @@ def load_into(module: nn.Module, path: str | Path, prefix: str = "") -> dict[str
         raise ValueError(f"{path} does not fit {type(module).__name__}: {'; '.join(filter(None, problems))}")
     module.load_state_dict(found)
     return metadata
-
-
-def file_sha256(path: str | Path) -> str:
-    """The SHA-256 of a file, in hexadecimal: how a signed clip names the weights that made it."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _header(ordered: list[tuple[str, Tensor]], metadata: str) -> bytes:

@@ -6,6 +6,7 @@ file names. Frames are uint8 arrays [t h w 3], RGB.
 
 import contextlib
 import errno
+import hashlib
 import io
 import os
 import platform
@@ -64,6 +65,12 @@ class MediaLimits:
 
 
 DEFAULT_LIMITS = MediaLimits()
+
+
+def file_sha256(path: str | Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextlib.contextmanager

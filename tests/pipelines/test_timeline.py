@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from sorairo.checkpoint import file_sha256
-from sorairo.media import Frames, read_video, write_mp4, write_png
+from sorairo.media import Frames, file_sha256, read_video, write_mp4, write_png
 from sorairo.models.video_vae import VideoVAE
 from sorairo.pipelines import ModelBundle, VideoRequest
 from sorairo.pipelines.preview import from_pixels

@@ -13,11 +13,11 @@ import torch
 from PIL import Image
 
 from sorairo import cli
-from sorairo.checkpoint import file_sha256, load_tensors
+from sorairo.checkpoint import load_tensors
 from sorairo.data.dataset import CARD
 from sorairo.data.ingest import ingest
 from sorairo.data.latent_dataset import LatentDataset
-from sorairo.media import write_mp4
+from sorairo.media import file_sha256, write_mp4
 from sorairo.models.text_encoder import TextEncoder
 from sorairo.pipelines import VideoRequest, generate
 from sorairo.pipelines.bundle import load_bundle, weights_sha256

@@ -23,7 +23,7 @@ from PIL import Image, ImageDraw
 import sorairo
 from sorairo.data.footage_filters import REASONS, FilterSettings, looks_for_text
 from sorairo.data.footage_items import Item
-from sorairo.media import Frames, fitted, new_file, write_png
+from sorairo.media import Frames, file_sha256, fitted, new_file, write_png
 from sorairo.provenance.fingerprint import Thumbnails, most_alike
 
 CARD, INDEX, PAGE, SHEET = "card.json", "index.parquet", "card.md", "contact.png"
@@ -55,7 +55,7 @@ def write_dataset(out: Path, found: Sequence[tuple[Item, Mapping[str, Any]]], se
     _write_sheet(out, sorted(rows, key=lambda row: bool(row["reason"])))
     with new_file(out / INDEX) as temporary:
         pq.write_table(pa.Table.from_pylist(rows, SCHEMA), temporary)
-    card = _card(out.absolute().name, len(found), rows, settings, shards, sha256_of(out / INDEX))
+    card = _card(out.absolute().name, len(found), rows, settings, shards, file_sha256(out / INDEX))
     for name, text in ((PAGE, as_markdown(card)), (CARD, json.dumps(card, ensure_ascii=False, indent=1) + "\n")):
         with new_file(out / name) as temporary:
             temporary.write_text(text)
@@ -75,7 +75,7 @@ def read_card(dataset: Path) -> dict[str, Any]:
 
 def read_index(dataset: Path) -> list[Row]:
     """The rows of a data set's index. Raises ValueError if it is not the one that the card names."""
-    if read_card(dataset)["index_sha256"] != sha256_of(dataset / INDEX):
+    if read_card(dataset)["index_sha256"] != file_sha256(dataset / INDEX):
         raise ValueError(f"{dataset / INDEX} is not the index that its card names: ingest the footage again")
     rows: list[Row] = pq.read_table(dataset / INDEX).to_pylist()
     return rows
@@ -86,18 +86,13 @@ def read_shots(dataset: Path) -> Iterator[tuple[Row, bytes]]:
     rows = {row["key"]: row for row in read_index(dataset) if not row["reason"]}
     for shard in read_card(dataset)["shards"]:
         path = dataset / shard["name"]
-        if not path.is_file() or sha256_of(path) != shard["sha256"]:
+        if not path.is_file() or file_sha256(path) != shard["sha256"]:
             raise ValueError(f"{path} is not the shard that its card names: ingest the footage again")
         with tarfile.open(path) as tar:
             for member in tar:
                 content = tar.extractfile(member)
                 if content and member.name.endswith(".mp4"):
                     yield rows[member.name.removesuffix(".mp4")], content.read()
-
-
-def sha256_of(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def kept_pictures(folder: Path, number: int, kind: str) -> Frames:
@@ -169,7 +164,7 @@ def _write_shard(out: Path, number: int, shots: Sequence[Row]) -> Row:
             _add(tar, f"{row['key']}.json", json.dumps(told, ensure_ascii=False, sort_keys=True).encode())
             _add(tar, f"{row['key']}.mp4", _mp4(out, row).read_bytes())
             _add(tar, f"{row['key']}.txt", "\n".join(row["captions"]).encode())
-    return {"name": name, "sha256": sha256_of(out / name), "shots": len(shots)}
+    return {"name": name, "sha256": file_sha256(out / name), "shots": len(shots)}
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:

@@ -18,12 +18,12 @@ from pathlib import Path
 
 import numpy as np
 
-from sorairo.data.dataset import CARD, Row, read_index, read_shots, sha256_of
+from sorairo.data.dataset import CARD, Row, read_index, read_shots
 from sorairo.data.descriptions import Description
 from sorairo.data.footage_shots import LIMITS
 from sorairo.data.latent_shards import Example, write_examples
 from sorairo.data.world_frames import OnProgress
-from sorairo.media import Frames, fitted, new_file, read_timed
+from sorairo.media import Frames, file_sha256, fitted, new_file, read_timed
 from sorairo.models.text_encoder import TextEncoder
 from sorairo.models.video_vae import VideoVAE
 from sorairo.shapes import NATIVE_FPS, VideoShape, nearest_bucket
@@ -64,7 +64,7 @@ def write_footage_latents(
         raise ValueError(
             f"data set is {str(dataset)!r}; {bare} of its {len(rows)} shots have no caption: write some into its notes"
         )
-    out, done = held_out(rows), folder / f"{sha256_of(dataset / CARD)[:16]}.json"
+    out, done = held_out(rows), folder / f"{file_sha256(dataset / CARD)[:16]}.json"
     if not done.exists():
         told: dict[str, list[str]] = {"train": [], "held-out": [], "captions": []}
         for kind, keys in (("train", {row["key"] for row in rows} - out), ("held-out", out)):

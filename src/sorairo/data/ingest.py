@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, Any
 
 from sorairo.config import load
 from sorairo.confinement import Confines, run_confined
-from sorairo.data.dataset import WORK, kept_pictures, sha256_of, write_dataset
+from sorairo.data.dataset import WORK, kept_pictures, write_dataset
 from sorairo.data.footage_filters import ACCEPTED, FilterSettings, rejected
 from sorairo.data.footage_items import Item, find_items
 from sorairo.data.footage_shots import cut, look
+from sorairo.media import file_sha256
 
 if TYPE_CHECKING:  # the world takes a moment to load, in every worker
     from sorairo.data.world_frames import OnProgress
@@ -95,7 +96,7 @@ def _staged(settings: FilterSettings, work: Path, row: Told) -> Told:
     """Looks at a file and cuts what is accepted into ``work``; at once if that was done."""
     path, consent = row["path"], row["consent"]
     try:
-        sha256 = sha256_of(Path(path))
+        sha256 = file_sha256(Path(path))
     except OSError as error:
         sha256, consent = "", f"{path}: {error.strerror}"
     name = hashlib.sha256(f"{sha256} {settings.digest} {consent}".encode()).hexdigest()[:32]

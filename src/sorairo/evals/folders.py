@@ -12,14 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from sorairo.checkpoint import file_sha256
 from sorairo.data.world_frames import OnProgress
 from sorairo.evals.detector import detector_file, load_detector
 from sorairo.evals.evaluation import Asked, Watched, judged, silent_progress
 from sorairo.evals.prompts import case_of
 from sorairo.evals.report import About, EvaluationReport
 from sorairo.evals.statements import Noun, Statement
-from sorairo.media import Frames, read_any
+from sorairo.media import Frames, file_sha256, read_any
 from sorairo.shapes import NATIVE_FPS
 from sorairo.world import COLORS, render, words
 

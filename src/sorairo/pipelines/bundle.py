@@ -14,9 +14,9 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from sorairo.checkpoint import file_sha256, load_into
+from sorairo.checkpoint import load_into
 from sorairo.config import ModelConfig
-from sorairo.media import new_file
+from sorairo.media import file_sha256, new_file
 from sorairo.models.dit import DiT
 from sorairo.models.precision import with_half_weights
 from sorairo.models.text_encoder import TextEncoder

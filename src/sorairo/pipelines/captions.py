@@ -240,7 +240,7 @@ def caption_files(
     Raises:
         ValueError: the style is none, or a file is no clip. EndpointError: an endpoint gives no answer.
     """
-    from sorairo.checkpoint import file_sha256
+    from sorairo.media import file_sha256
 
     check_name("style", style, STYLES)
     known = {(each.sha256, each.style, each.writer): each for each in _recorded(record)}

@@ -19,8 +19,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from sorairo.checkpoint import file_sha256, load_tensors, save_tensors
-from sorairo.media import Frames, write_mp4, write_png
+from sorairo.checkpoint import load_tensors, save_tensors
+from sorairo.media import Frames, file_sha256, write_mp4, write_png
 from sorairo.models.interpolator import load_interpolator
 from sorairo.pipelines.advice import notices
 from sorairo.pipelines.bundle import ModelBundle, load_bundle

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sorairo.checkpoint import file_sha256
-from sorairo.media import Footage
+from sorairo.media import Footage, file_sha256
 from sorairo.pipelines.request import Material, VideoRequest
 from sorairo.provenance import verify
 

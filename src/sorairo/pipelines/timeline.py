@@ -18,10 +18,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sorairo.checkpoint import file_sha256
 from sorairo.diffusion.flow import NoiseMap
 from sorairo.diffusion.noise_maps import curve, region, snap_to_patches
-from sorairo.media import Footage, Frames, fitted
+from sorairo.media import Footage, Frames, file_sha256, fitted
 from sorairo.models.interpolator import Interpolator
 from sorairo.models.video_vae import VideoVAE
 from sorairo.pipelines.finishing import between

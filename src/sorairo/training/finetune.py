@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 
 from sorairo.checkpoint import load_into, load_tensors, save_tensors
-from sorairo.data.dataset import CARD, read_card, sha256_of
+from sorairo.data.dataset import CARD, read_card
 from sorairo.data.footage_latents import Captioner, FootageLatents, write_footage_latents
 from sorairo.data.latent_dataset import DrawConfig, LatentDataset
-from sorairo.media import new_file
+from sorairo.media import file_sha256, new_file
 from sorairo.models.text_encoder import TextEncoder
 from sorairo.models.video_vae import VideoVAE
 from sorairo.pipelines.bundle import default_device, write_bundle
@@ -189,7 +189,7 @@ def read_checks(run: Path) -> list[Check]:
 
 def _lineage(base: Path, dataset: Path, rank: int) -> dict[str, Any]:
     data = read_card(dataset)
-    told = {"name": data["name"], "card_sha256": sha256_of(dataset / CARD), "licences": data["licences"]}
+    told = {"name": data["name"], "card_sha256": file_sha256(dataset / CARD), "licences": data["licences"]}
     return descent(base, f"low-rank additions of {rank}" if rank else "all weights", dataset=told)
 
 

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sorairo.data.dataset import CARD, INDEX, WORK, read_card, read_index, sha256_of
+from sorairo.data.dataset import CARD, INDEX, WORK, read_card, read_index
+from sorairo.media import file_sha256
 from sorairo.pipelines.cards import CONFIG_FILE, WEIGHT_FILES, ModelCard, list_models, load_card, load_config
 from sorairo.provenance import verify
 
@@ -47,7 +48,7 @@ def lineage(clip: Path, folders: Sequence[Path]) -> list[Link]:
     """
     verdict = verify(clip)
     facts = verdict.facts
-    links = [Link("clip", clip.name, sha256_of(clip), f"credentials: {verdict.state}")]
+    links = [Link("clip", clip.name, file_sha256(clip), f"credentials: {verdict.state}")]
     if verdict.state not in ("trusted", "valid") or "weights_sha256" not in facts:
         return [*links, Link("model", "unknown", "", "the clip's credentials tell of none that could be believed")]
     models = {sha256: folder for folder, sha256 in _models(folders)}
@@ -78,7 +79,7 @@ def forget(item: str, folders: Sequence[Path]) -> list[Link]:
         with _named_if_unreadable(dataset.parent, links):
             for link in _descendants(item, dataset.parent):
                 links.append(link)
-                cards.add(sha256_of(dataset))
+                cards.add(file_sha256(dataset))
     weights = set()
     for folder, sha256 in _models(folders) if cards else ():
         with _named_if_unreadable(folder, links):
@@ -89,7 +90,7 @@ def forget(item: str, folders: Sequence[Path]) -> list[Link]:
     for path in sorted([*_found(folders, "*.mp4"), *_found(folders, "*.png")]) if weights else ():
         with _named_if_unreadable(path, links):
             if weights & set(_weights_in(verify(path).facts)):
-                links.append(Link("clip", path.name, sha256_of(path), str(path)))
+                links.append(Link("clip", path.name, file_sha256(path), str(path)))
     return links
 
 
@@ -123,8 +124,8 @@ def _descendants(item: str, dataset: Path) -> Iterator[Link]:
 def _dataset_link(told: Mapping[str, Any], folders: Sequence[Path]) -> Link:
     name, sha256 = told["name"], told["card_sha256"]
     for card in _found(folders, CARD):
-        if sha256_of(card) == sha256:
-            same = sha256_of(card.parent / INDEX) == read_card(card.parent)["index_sha256"]
+        if file_sha256(card) == sha256:
+            same = file_sha256(card.parent / INDEX) == read_card(card.parent)["index_sha256"]
             used = read_card(card.parent)["items_used"]
             return Link("data set", name, sha256, f"{used} files, {card.parent}{'' if same else '; ITS INDEX DIFFERS'}")
     return Link("data set", name, sha256, "its card was not found in the folders that were searched")
