@@ -21,13 +21,13 @@ import torch
 from sorairo.data.latent_shards import to_video
 from sorairo.evals.finishing import decoded
 from sorairo.evals.similarity import psnr, ssim
-from sorairo.evals.statistics import bootstrap_interval
 from sorairo.media import Footage, Frames, fitted
 from sorairo.models.video_vae import VideoVAE
 from sorairo.pipelines.bundle import load_bundle
 from sorairo.pipelines.preview import to_pixels
 from sorairo.pipelines.timeline import STILL
 from sorairo.shapes import NATIVE_BUCKETS, TEMPORAL_STRIDE
+from sorairo.statistics import bootstrap_interval
 from sorairo.world import make_clip, render
 
 FIRST_SEED = 20_000

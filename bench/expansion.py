@@ -16,10 +16,10 @@ from sorairo.evals.evaluation import requests_of, sample_clips
 from sorairo.evals.prompts import Case, bench_cases
 from sorairo.evals.scoring import Tally, pooled, tally
 from sorairo.evals.statements import FACTS, GROUPS, statements
-from sorairo.evals.statistics import Floats, bootstrap_interval, pooled_share
 from sorairo.pipelines.bundle import ModelBundle, load_bundle
 from sorairo.pipelines.expansion import expanded, load_expander
 from sorairo.pipelines.request import VideoRequest
+from sorairo.statistics import Floats, bootstrap_interval, pooled_share
 
 STYLES = ("fragment", "short")
 

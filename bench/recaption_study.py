@@ -30,12 +30,12 @@ from sorairo.evals.prompts import Case, held_out_cases
 from sorairo.evals.report import markdown
 from sorairo.evals.scoring import Tally, pooled
 from sorairo.evals.statements import FACTS, GROUPS
-from sorairo.evals.statistics import share_and_interval
 from sorairo.media import new_file
 from sorairo.models.dit import DiT
 from sorairo.pipelines.bundle import ModelBundle, load_bundle
 from sorairo.pipelines.captions import CAPTIONER, BuiltInWriter, load_captioner
 from sorairo.pipelines.request import VideoRequest
+from sorairo.statistics import share_and_interval
 from sorairo.training.captioner_data import EXAMPLES_PER_CLIP, seeds_of
 from sorairo.training.dit_loop import DiTTrainer
 from sorairo.training.parallel import Workers

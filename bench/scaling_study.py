@@ -30,11 +30,11 @@ from sorairo.evals.evaluation import requests_of
 from sorairo.evals.prompts import held_out_cases
 from sorairo.evals.scoring import pooled
 from sorairo.evals.statements import FACTS
-from sorairo.evals.statistics import share_and_interval
 from sorairo.media import new_file, write_png
 from sorairo.models.dit import DiT
 from sorairo.pipelines.bundle import ModelBundle, load_bundle
 from sorairo.pipelines.request import VideoRequest
+from sorairo.statistics import share_and_interval
 from sorairo.training.dit_loop import DiTTrainer
 from sorairo.training.journal import print_progress
 from sorairo.training.parallel import Workers

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from sorairo.evals.statistics import Z95, bootstrap_interval, pooled_share, share_of_way, wilson_interval
+from sorairo.statistics import Z95, bootstrap_interval, pooled_share, share_of_way, wilson_interval
 
 
 @pytest.mark.parametrize(("successes", "total"), [(0, 10), (3, 10), (10, 10), (70, 140)])
@@ -51,3 +51,9 @@ def test_share_of_way() -> None:
     assert share_of_way(0.55, 0.2, 0.9) == pytest.approx(0.5)
     assert share_of_way(0.1, 0.2, 0.9) < 0
     assert math.isnan(share_of_way(0.5, 0.5, 0.5))
+
+
+def test_wilson_s_own_example() -> None:
+    low, high = wilson_interval(9, 10)  # Wilson 1927: 0.596 to 0.982
+    assert (round(low, 3), round(high, 3)) == (0.596, 0.982)
+    assert wilson_interval(10, 10)[1] == pytest.approx(1.0)

@@ -12,9 +12,9 @@ import numpy as np
 
 from sorairo.evals.judgement import judge
 from sorairo.evals.statements import FACTS, SCENE_FACTS, Noun, Statement, statements
-from sorairo.evals.statistics import wilson_interval
 from sorairo.shapes import VideoShape
 from sorairo.sight.observation import Observation
+from sorairo.statistics import wilson_interval
 from sorairo.world import CAMERA_MOVES, COLORS, GROUNDS, LIGHTS, SHAPES, SIZES, WorldClip, caption
 from sorairo.world.facts import OTHER_SIDE
 from sorairo.world.story import is_placed

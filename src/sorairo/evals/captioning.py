@@ -23,10 +23,10 @@ from sorairo.data.latent_shards import to_video
 from sorairo.data.world_frames import WorldDataConfig
 from sorairo.evals.report import markdown
 from sorairo.evals.statements import Statement, statements
-from sorairo.evals.statistics import Floats, share_and_interval
 from sorairo.media import new_file
 from sorairo.models.precision import autocast
 from sorairo.pipelines.captions import CAPTIONER, built_in_writer
+from sorairo.statistics import Floats, share_and_interval
 from sorairo.world import WorldClip, make_clip, render
 from sorairo.world.account import account, read_account
 from sorairo.world.clip import Split

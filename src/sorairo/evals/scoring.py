@@ -11,8 +11,8 @@ import numpy.typing as npt
 from sorairo.evals.judgement import judge
 from sorairo.evals.laws import LAWS
 from sorairo.evals.statements import FACTS, GROUPS, Statement
-from sorairo.evals.statistics import Floats, bootstrap_interval, pooled_share, share_and_interval, share_of_way
 from sorairo.sight.observation import Observation
+from sorairo.statistics import Floats, bootstrap_interval, pooled_share, share_and_interval, share_of_way
 
 SCORED_GROUPS: dict[str, tuple[str, ...]] = {**GROUPS, "physics": LAWS}
 ROWS: dict[str, tuple[str, ...]] = {**{fact: (fact,) for fact in (*FACTS, *LAWS)}, "event": ("hit", "topple")}

@@ -23,13 +23,13 @@ from sorairo.evals.prompts import NUM_QUICK, Case, held_out_cases
 from sorairo.evals.report import markdown
 from sorairo.evals.scoring import Score, score_rows, tally, tally_others
 from sorairo.evals.statements import statements
-from sorairo.evals.statistics import Floats, bootstrap_interval
 from sorairo.media import Frames, read_any, write_mp4, write_png
 from sorairo.pipelines import Generation, ModelBundle, VideoRequest, load_bundle, tools
 from sorairo.pipelines.request import Anchor, Material
 from sorairo.pipelines.sampling import WINDOW
 from sorairo.pipelines.timeline import CONTEXT
 from sorairo.shapes import TEMPORAL_STRIDE
+from sorairo.statistics import Floats, bootstrap_interval
 from sorairo.world import render
 
 SHOWN = ("colour", "shape", "ground", "light", "direction")
