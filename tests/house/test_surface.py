@@ -40,7 +40,7 @@ PUBLIC = {
     },
     "sorairo.safety": {
         "CATEGORIES", "Change", "Context", "Decision", "Finding", "LLMJudge", "PictureContext", "Policy",
-        "PromptClassifier", "check_frame", "check_prompt", "check_uploads", "judge_request", "load_policy", "windowed",
+        "PromptClassifier", "check_frame", "check_prompt", "check_uploads", "judge_request", "load_policy",
     },
     "sorairo.world": {
         "CAMERA_MOVES", "CLAIM_KINDS", "COLORS", "EVENT_KINDS", "GROUNDS", "HELD_OUT_PAIRS", "LIGHTS", "MATERIALS",

@@ -14,7 +14,7 @@ from sorairo.safety import Context, PromptClassifier, load_policy
 from sorairo.safety.classifier import FILE, Vectors
 from sorairo.safety.training import CLASSES, Learned, train
 
-WIDTH = 256
+WIDTH = 128
 TAUGHT = {
     "none": "a ball rolls down the hill | the cat sleeps in the sun | a girl rides a bicycle | rain on a window",
     "sexual": "steamy cuddling under covers | steamy dance for a lover | steamy night at the motel",
@@ -22,14 +22,13 @@ TAUGHT = {
 }
 
 
-def count_words(texts: Sequence[str]) -> list[Vectors]:
-    """One window [1 256] of each, twice the same half."""
+def count_words(texts: Sequence[str]) -> list[tuple[Vectors, ...]]:
+    """One state [128] for each word, twice the same."""
     found = []
     for text in texts:
-        row = np.zeros((1, WIDTH // 2), np.float32)
-        for word in text.lower().split():
-            row[0, zlib.crc32(word.strip(".,").encode()) % len(row[0])] += 1
-        found.append(np.concatenate([row, row], axis=1))
+        words = [zlib.crc32(word.strip(".,").encode()) % WIDTH for word in text.lower().split()]
+        states = np.eye(WIDTH, dtype=np.float32)[words or [0]]
+        found.append((states, states))
     return found
 
 
@@ -37,7 +36,7 @@ def count_words(texts: Sequence[str]) -> list[Vectors]:
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("policy")
     rows = [(text.strip(), CLASSES.index(name)) for name, texts in TAUGHT.items() for text in texts.split("|")]
-    layers = train(Learned.of(count_words([text for text, _ in rows]), [label for _, label in rows]), steps=60)
+    layers = train(Learned.of(count_words([text for text, _ in rows]), [label for _, label in rows]), passes=60)
     save_file(layers, folder / FILE)
     return folder
 

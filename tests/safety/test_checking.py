@@ -22,7 +22,7 @@ def test_an_ordinary_prompt_goes_on_as_it_is(context: Context) -> None:
         {"prompt": "a ball rolls down the hill"},
         "",
     )
-    assert decision.policy.startswith(f"{context.policy.name} 4 (")
+    assert decision.policy.startswith(f"{context.policy.name} 5 (")
 
 
 def test_a_listed_word_refuses_with_its_reason(context: Context) -> None:
@@ -132,7 +132,7 @@ def test_a_missing_classifier_refuses(context: Context) -> None:
 
 
 def test_a_classifier_that_crashes_refuses(context: Context, weights: Path) -> None:
-    def broken(texts: Sequence[str]) -> list[Vectors]:
+    def broken(texts: Sequence[str]) -> list[tuple[Vectors, ...]]:
         raise MemoryError("no room")
 
     decision = check_prompt("a cat", replace(context, classifier=PromptClassifier(weights, broken)))
@@ -141,8 +141,9 @@ def test_a_classifier_that_crashes_refuses(context: Context, weights: Path) -> N
 
 
 def test_a_classifier_that_answers_nonsense_refuses(context: Context, weights: Path) -> None:
-    def nonsense(texts: Sequence[str]) -> list[Vectors]:
-        return [vectors * float("nan") for vectors in context.classifier._embed(texts)]  # type: ignore[union-attr]
+    def nonsense(texts: Sequence[str]) -> list[tuple[Vectors, ...]]:
+        found = context.classifier._embed(texts)  # type: ignore[union-attr]
+        return [tuple(part * float("nan") for part in states) for states in found]
 
     decision = check_prompt("a cat", replace(context, classifier=PromptClassifier(weights, nonsense)))
     assert decision.findings[0].category == "unavailable"

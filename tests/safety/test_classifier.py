@@ -6,69 +6,47 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from sorairo.safety import CATEGORIES, Context, PromptClassifier, check_prompt, load_policy, windowed
-from sorairo.safety.classifier import (
-    ENDS,
-    FILE,
-    LAYERS,
-    STRIDE,
-    WINDOW,
-    beside,
-    centered,
-    highest_of_each,
-    probabilities,
-    refusal_scores,
-)
+from sorairo.safety import CATEGORIES, Context, PromptClassifier, check_prompt, load_policy
+from sorairo.safety.classifier import FILE, LAYERS, embedder, normed, probabilities, refusal_scores
 from sorairo.safety.training import packaged_classifier
 
 SHIPPED = Path(__file__).parents[2] / "weights" / "policy"
 
 
-def test_windows_are_means_of_neighbours_of_two_depths() -> None:
-    tokens = WINDOW + STRIDE + 3  # with the marks at both ends; the last window begins one after the second
-    layers = [np.full((1, tokens + 1, 2), np.nan, np.float32) for _ in range(6)]
-    layers[3][:, :tokens], layers[5][:, :tokens] = 1.0, np.arange(tokens)[:, None]
-    mask = np.arange(tokens + 1)[None] < tokens
-    (found,) = windowed(layers, mask)
-    middle = (WINDOW - 1) / 2 + 1
-    expected = [(tokens - 1) / 2, middle, middle + STRIDE, middle + STRIDE + 1]
-    np.testing.assert_allclose(found, [[1, 1, value, value] for value in expected])
+def test_states_are_those_of_two_depths_and_of_the_reader_without_what_fills_up() -> None:
+    layers = [torch.full((2, 4, 3), float(depth)) for depth in range(6)]
+    mask = torch.tensor([[True] * 4, [True, True, False, False]])
+    found = embedder(lambda texts: (layers, mask), lambda texts: [torch.ones(5, 2)] * 2)(["a", "b"])
+    assert [[part.shape for part in text] for text in found] == [[(4, 3), (4, 3), (5, 2)], [(2, 3), (2, 3), (5, 2)]]
+    assert [part.max() for part in found[0]] == [3, 5, 1]
+    assert [len(text) for text in embedder(lambda texts: (layers, mask))(["a", "b"])] == [2, 2]
 
 
-def test_a_short_text_is_one_window() -> None:
-    layers = [np.ones((2, WINDOW + 2, 3), np.float32)] * 6
-    mask = np.array([[True] * (WINDOW + 2), [True] * 2 + [False] * WINDOW])
-    assert [len(text) for text in windowed(layers, mask)] == [1, 1]
+def test_each_state_has_mean_0_and_variance_1() -> None:
+    found = normed(np.array([[1, 2, 3, 4], [0, 0, 0, 0]], np.float32))
+    np.testing.assert_allclose([found.mean(1), found.std(1)], [[0, 0], [1, 0]], atol=1e-6)
 
 
-def test_each_part_has_length_one_without_what_all_share() -> None:
-    vectors, center = np.zeros((1, ENDS[1] + 2), np.float32), np.ones(ENDS[1] + 2, np.float32)
-    vectors[0] = 1
-    vectors[0, :2], vectors[0, ENDS[0]], vectors[0, ENDS[1] + 1] = (4, 5), 0, 3
-    found = centered(vectors, center)[0]
-    np.testing.assert_allclose(found[:2], [0.6, 0.8], rtol=1e-6)
-    assert (found[ENDS[0]], found[ENDS[1] + 1], np.count_nonzero(found)) == (-1, 1, 4)
+def layers_of(query: list[float], value: list[float]) -> dict[str, np.ndarray]:
+    """Two networks with one head for states of four numbers, two answers; the second network always answers 3 to 1."""
+    shapes = {"query": (2, 1, 4), "value": (2, 1, 1, 4), "bias": (2, 1, 1)}
+    layers = {f"{name}.0": np.zeros(shapes[name], np.float32) for name in LAYERS}
+    layers["query.0"][0, 0], layers["value.0"][0, 0, 0] = query, value
+    layers |= {"out.weight": np.zeros((2, 2, 1), np.float32), "out.bias": np.zeros((2, 2), np.float32)}
+    layers["out.weight"][0, 1], layers["out.bias"][1] = 1, [0, np.log(1 / 3)]
+    return layers
 
 
-def test_a_reader_s_windows_lie_beside_the_encoder_s() -> None:
-    tokens = np.arange(WINDOW + 6, dtype=np.float32)[:, None]
-    middle = (WINDOW - 1) / 2
-    found = beside(np.zeros((4, 2), np.float32), tokens)
-    np.testing.assert_allclose(found[:, 2], [(WINDOW + 5) / 2, middle, middle + 3, middle + 6])
-    assert beside(np.zeros((1, 2), np.float32), tokens[:3]).tolist() == [[0, 0, 1]]
-
-
-def test_a_text_scores_as_its_worst_window() -> None:
-    scores = np.array([[0.1, 0.9], [0.2, 0.1], [0.3, 0.4]], np.float32)
-    np.testing.assert_allclose(highest_of_each(scores, [2, 1]), [[0.2, 0.9], [0.3, 0.4]])
-
-
-def test_probabilities_are_the_mean_of_the_networks() -> None:
-    shapes = [(4, 3), (4,), (2, 4), (2,)]
-    layers = {name: np.zeros((2, *shape), np.float32) for name, shape in zip(LAYERS, shapes, strict=True)}
-    layers["out.bias"][1] = [0, np.log(3)]
-    np.testing.assert_allclose(probabilities(np.ones((1, 3), np.float32), layers), [[0.375, 0.625]], rtol=1e-6)
+def test_a_head_reads_the_token_that_its_query_asks_for() -> None:
+    states = np.array([[3, 1, 0, 0], [0, 0, 1, 3], [0, 0, 3, 1]], np.float32)
+    first = normed(states)
+    value = [1.0, 0.0, 0.0, 0.0]
+    for query, read in (((0, 0, 0, 0), first[:, 0].mean()), ((0, 0, 0, 50), first[1, 0]), ((50, 0, 0, 0), first[0, 0])):
+        harmful = 1 / (1 + np.exp(-np.tanh(read)))
+        found = probabilities((states,), layers_of(list(query), value))
+        np.testing.assert_allclose(found, [(1 - harmful + 0.75) / 2, (harmful + 0.25) / 2], rtol=1e-4)
 
 
 def test_the_likeliest_category_answers_for_all_that_is_not_harmless() -> None:
@@ -91,7 +69,7 @@ def test_weights_that_cannot_be_read_are_a_line(tmp_path: Path, content: bytes |
     if content is not None:
         (tmp_path / FILE).write_bytes(content)
     with pytest.raises(ValueError, match="weights cannot be read"):
-        PromptClassifier(tmp_path, lambda texts: [np.zeros((1, 3), np.float32) for _ in texts])
+        PromptClassifier(tmp_path, lambda texts: [(np.zeros((1, 3), np.float32),) for _ in texts])
 
 
 @pytest.fixture(scope="module")

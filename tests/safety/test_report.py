@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 
 import numpy as np
 import pytest
 
+from sorairo.safety.classifier import normed
 from sorairo.safety.decision import Finding
 from sorairo.safety.examples import Example, load_examples
-from sorairo.safety.report import tables, wilson_interval
+from sorairo.safety.report import tables
 from sorairo.safety.training import (
     CLASSES,
     JOINED,
@@ -20,12 +21,13 @@ from sorairo.safety.training import (
     left_out_scores,
     threshold_table,
     train,
+    weights_of,
     with_long,
 )
 
 EXAMPLES = load_examples()
 LISTED = {"characters", "circumvention"}
-SPLITS = ("train", "test", "second", "development")
+SPLITS = ("train", "test", "second", "third", "development")
 
 
 def split_of(split: str) -> list[Example]:
@@ -57,6 +59,23 @@ def test_nothing_crosses_the_splits(label: str) -> None:
     assert sum(map(len, labels)) == len(set().union(*labels))
 
 
+def test_no_training_prompt_is_worded_like_one_of_the_later_sets() -> None:
+    words = [(e, frozenset(re.findall(r"[a-z']+", e.text.lower()))) for e in EXAMPLES]
+    learned: dict[str, list[int]] = defaultdict(list)
+    for number, (example, said) in enumerate(words):
+        for word in said if example.split == "train" else ():
+            learned[word].append(number)
+    alike = []
+    for example, said in words:
+        shared = (
+            Counter(n for word in said for n in learned[word]) if example.split in ("second", "third") else Counter()
+        )
+        alike += [
+            (example.text, words[n][0].text) for n, both in shared.items() if both >= 0.6 * len(said | words[n][1])
+        ]
+    assert alike == []
+
+
 def test_the_second_set_has_300_prompts_in_five_manners() -> None:
     second = [e for e in EXAMPLES if e.style.startswith("second: ")]
     assert len(second) == 300
@@ -64,15 +83,17 @@ def test_the_second_set_has_300_prompts_in_five_manners() -> None:
     assert {e.category for e in second} == (set(CLASSES) | LISTED) - {"circumvention"}
 
 
+def test_the_third_set_has_400_prompts_in_five_manners() -> None:
+    third = split_of("third")
+    assert len(third) == 400
+    assert Counter(e.style for e in third) == dict.fromkeys({e.style for e in third}, 80)
+    assert Counter(e.category for e in third if e.category != "none") == dict.fromkeys(
+        {*CLASSES[1:]} - {"sexual_minors"}, 30
+    )
+
+
 def test_no_slot_is_left_open() -> None:
     assert [e.text for e in EXAMPLES if set("{}@") & set(e.text) and not e.style.startswith("evasion")] == []
-
-
-def test_wilson() -> None:
-    assert wilson_interval(0, 0) == (0.0, 1.0)
-    low, high = wilson_interval(9, 10)  # Wilson 1927: 0.596 to 0.982
-    assert (round(low, 3), round(high, 3)) == (0.596, 0.982)
-    assert wilson_interval(10, 10)[1] == pytest.approx(1.0)
 
 
 def test_the_tables_count() -> None:
@@ -100,20 +121,21 @@ def test_the_tables_count() -> None:
 
 
 def test_training_tells_what_can_be_told() -> None:
-    """Two classes, whose difference is in one window of three."""
+    """Two classes, whose difference is in one token of three."""
     rng = np.random.default_rng(0)
     labels = [i % 2 for i in range(60)]
-    vectors = (rng.normal(size=(180, 8)) * 0.1 + np.eye(8)[2]).astype(np.float32)
-    vectors[1::3] += np.eye(8, dtype=np.float32)[labels]
-    learned = Learned(vectors, np.full(60, 3), np.array(labels))
-    scores = left_out_scores(learned, ["a", "b"] * 15 + ["c", "d"] * 15, steps=60)
+    texts = rng.normal(size=(60, 3, 8)).astype(np.float32) * 0.1 + np.eye(8, dtype=np.float32)[2]
+    texts[:, 1] += np.eye(8, dtype=np.float32)[labels]
+    learned = Learned.of([(text, text[:2]) for text in texts], labels)
+    scores = left_out_scores(learned, ["a", "b"] * 15 + ["c", "d"] * 15, passes=60)
     assert scores[1::2, 0].min() > scores[::2, 0].max()
     table = threshold_table(scores, learned.labels)
     assert f"| {CLASSES[1]} |" in table
     assert table.count(": 1.00 found") == 3  # the only category that has examples
-    first, second = (train(learned, steps=5, networks=2) for _ in range(2))
+    first, second = (train(learned, passes=2, networks=2) for _ in range(2))
     assert all(np.array_equal(first[name], second[name]) for name in first)
-    np.testing.assert_array_equal(learned.chosen(np.arange(60) == 1).vectors, vectors[3:6])
+    np.testing.assert_allclose(learned.text(1)[0], normed(texts[1]), atol=1e-3)
+    assert [part.shape for part in learned.text(1)] == [(3, 8), (2, 8)]
 
 
 def test_thresholds_refuse_no_more_than_they_may_and_find_what_they_can() -> None:
@@ -125,12 +147,18 @@ def test_thresholds_refuse_no_more_than_they_may_and_find_what_they_can() -> Non
     scores[:, 1] = rng.uniform(size=1400)
     listed = np.zeros(1400, bool)
     listed[:5] = True
-    least = chosen_thresholds(scores, labels, listed)
+    least = chosen_thresholds(scores, labels, listed, np.where(labels == 0, 1e-3, 0).astype(np.float32))
     refused = (scores >= least).any(1) | listed
     assert refused[labels == 0].mean() <= 0.03
     assert refused[labels == 1].mean() > 0.9
     assert least[0] < 0.55 < 0.9 < least[1]
     assert (least[2:] > 1).all()  # nothing is found by these
+
+
+def test_ordinary_prompts_are_three_in_four_of_the_harmless() -> None:
+    kinds = [("hate", ""), ("none", "hate"), ("none", "hate"), ("none", "hate"), ("none", "none")]
+    weights = weights_of([Example("x", category, "f", "s", "train", near) for category, near in kinds])
+    np.testing.assert_allclose(weights, [0, 1 / 12, 1 / 12, 1 / 12, 3 / 4])
 
 
 def test_a_harmful_part_makes_a_long_example_harmful() -> None:

@@ -4,7 +4,7 @@ Public surface of the room. Never imports torch, never loads an encoder, never l
 """
 
 from sorairo.safety.checking import Context, check_prompt, judge_request
-from sorairo.safety.classifier import PromptClassifier, windowed
+from sorairo.safety.classifier import PromptClassifier
 from sorairo.safety.decision import Change, Decision, Finding
 from sorairo.safety.judge import LLMJudge
 from sorairo.safety.pictures import PictureContext, check_frame, check_uploads
@@ -25,5 +25,4 @@ __all__ = [
     "check_uploads",
     "judge_request",
     "load_policy",
-    "windowed",
 ]

@@ -1,4 +1,4 @@
-"""Small networks over embeddings of a text and its windows score the policy's categories. Never loads torch.
+"""Small networks that attend to a text's token states score the policy's categories. Never loads torch.
 
 Whoever builds it hands in `embed`, since encoders live in another room.
 """
@@ -18,18 +18,15 @@ from sorairo.safety.normalisation import readings, sentences
 from sorairo.safety.policy import CATEGORIES
 
 Vectors: TypeAlias = npt.NDArray[np.float32]
-Embed: TypeAlias = Callable[[Sequence[str]], Sequence[Vectors]]
-"""Texts to the embeddings of each: [w d], of the whole first, then of its windows."""
+Embed: TypeAlias = Callable[[Sequence[str]], Sequence[tuple[Vectors, ...]]]
+"""Texts to the token states [l d] of each: by the encoder after both `DEPTHS`, and by the reader, if there is one."""
 
 FILE, READER_FILE = "classifier.safetensors", "classifier_with_reader.safetensors"
-LAYERS = ("hidden.weight", "hidden.bias", "out.weight", "out.bias")
-CENTER = "center"
 DEPTHS = (3, 5)
 """Of the encoder's layers, those whose states are read."""
-ENDS = (384, 768)
-"""Of an embedding, where the first depth ends and the second; then come the states of the reader, if it has any."""
+LAYERS = ("query", "value", "bias")
+"""Of each part of the states; then "out.weight" and "out.bias"."""
 MOST_WORDS_TRIED = 40
-WINDOW, STRIDE = 8, 4  # tokens: a few words among many keep their meaning
 _LEAST_WORDS = 3  # of a sentence that is judged by itself
 
 
@@ -39,49 +36,22 @@ def embedder(
 ) -> Embed:
     """By a text encoder's states [b l d] after each layer, with their mask, and by a second encoder's [l d], if any."""
 
-    def embed(texts: Sequence[str]) -> list[Vectors]:
+    def embed(texts: Sequence[str]) -> list[tuple[Vectors, ...]]:
         states, mask = depths(texts)
-        windows = windowed([layer.cpu().numpy() for layer in states], mask.cpu().numpy())
+        chosen, lengths = [states[depth].cpu().numpy() for depth in DEPTHS], mask.sum(1).tolist()
+        own = [tuple(layer[text, :length] for layer in chosen) for text, length in enumerate(lengths)]
         if reader is None:
-            return windows
-        return [beside(own, read.cpu().numpy()) for own, read in zip(windows, reader(texts), strict=True)]
+            return own
+        return [(*states, read.float().cpu().numpy()) for states, read in zip(own, reader(texts), strict=True)]
 
     return embed
 
 
-def windowed(states: Sequence[npt.NDArray[np.float32]], mask: npt.NDArray[np.bool_]) -> list[Vectors]:
-    """The encoder's states [b l d] after each layer, with mask [b l], as embeddings [w n*d] of a text and its windows.
-
-    Each is the mean over its tokens, of the `DEPTHS` one after another; the marks at both ends are in no window.
-    """
-    both = np.concatenate([states[depth] for depth in DEPTHS], axis=-1)
-    return [_windows(text[:length]) for text, length in zip(both, mask.sum(1), strict=True)]
-
-
-def _windows(tokens: Vectors) -> Vectors:
-    inner = tokens[1:-1]
-    last = max(len(inner) - WINDOW, 0)
-    starts = [*range(0, last, STRIDE), last] if last else []
-    rows: Vectors = np.stack([tokens.mean(0), *(inner[start : start + WINDOW].mean(0) for start in starts)])
-    return rows
-
-
-def beside(windows: Vectors, read: npt.NDArray[np.float32]) -> Vectors:
-    """The embeddings [w d] of a text and its windows, and beside each a second encoder's mean there [w d+e].
-
-    Its tokens [l e] are others, so its windows of as many tokens are only about where the first encoder's are.
-    """
-    last = max(len(read) - WINDOW, 0)
-    starts = np.linspace(0, last, len(windows) - 1).round().astype(int)
-    means = [read.mean(0), *(read[start : start + WINDOW].mean(0) for start in starts)]
-    return np.concatenate([windows, np.stack(means)], axis=1)
-
-
-def centered(vectors: Vectors, center: Vectors) -> Vectors:
-    """Without what all texts share, and each part (depth, or reader) of length 1 [w d]."""
-    parts = np.split(vectors - center, ENDS, axis=1)
-    units = [part / np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-6) for part in parts]
-    return np.concatenate(units, axis=1).astype(np.float32)
+def normed(states: Vectors) -> Vectors:
+    """Token states [l d], each with mean 0 and variance 1."""
+    spread = states.std(-1, keepdims=True)
+    found: Vectors = (states - states.mean(-1, keepdims=True)) / np.maximum(spread, 1e-3)
+    return found
 
 
 class PromptClassifier:
@@ -94,19 +64,15 @@ class PromptClassifier:
         """
         path = path / FILE if path.is_dir() else path
         try:
-            weights = load_file(path)
-            self._layers = {name: weights[name].astype(np.float32) for name in LAYERS}
-            self._center = weights[CENTER].astype(np.float32)
+            self._layers = {name: layer.astype(np.float32) for name, layer in load_file(path).items()}
+            self._layers["out.weight"]
         except (OSError, KeyError, SafetensorError) as error:
             raise ValueError(f"{path}: the prompt classifier's weights cannot be read: {error}") from error
         self._embed, self._words_tried = embed, words_tried
 
     def scores(self, texts: Sequence[str]) -> Vectors:
-        """[b k] over `CATEGORIES`: the highest of the text and its windows. The likeliest category of each answers for
-        all that is not harmless."""
-        vectors = self._embed(texts)
-        scores = refusal_scores(probabilities(centered(np.concatenate(vectors), self._center), self._layers))
-        return highest_of_each(scores, [len(text) for text in vectors])
+        """[b k] over `CATEGORIES`. The likeliest category of each answers for all that is not harmless."""
+        return refusal_scores(np.stack([probabilities(states, self._layers) for states in self._embed(texts)]))
 
     def highest(self, text: str) -> dict[str, float]:
         """Each category's highest score over the readings of the whole text and of its sentences."""
@@ -127,20 +93,24 @@ class PromptClassifier:
         return tuple(split[i] for i in chosen)
 
 
-def probabilities(vectors: Vectors, layers: Mapping[str, Vectors]) -> Vectors:
-    """[b d] to [b 1+k], "none" first: the mean of several networks [m ...] of one hidden layer (tanh)."""
-    hidden_weight, hidden_bias, out_weight, out_bias = (layers[name] for name in LAYERS)
-    hidden = np.tanh(np.einsum("bd,mhd->mbh", vectors, hidden_weight) + hidden_bias[:, None])
-    logits = np.einsum("mbh,mkh->mbk", hidden, out_weight) + out_bias[:, None]
-    shares = np.exp(logits - logits.max(-1, keepdims=True))
-    mean: Vectors = (shares / shares.sum(-1, keepdims=True)).mean(0)
+def probabilities(states: Sequence[Vectors], layers: Mapping[str, Vectors]) -> Vectors:
+    """Of a text's states [l d] by each encoder: [1+k], "none" first, the mean of several networks [m ...].
+
+    Each head attends to the tokens of one encoder by a query of its own (as in Bahdanau et al. 2015).
+    """
+    pooled = []
+    for part, tokens in enumerate(map(normed, states)):
+        query, value, bias = (layers[f"{name}.{part}"] for name in LAYERS)
+        shares = _softmax(np.einsum("ld,mhd->mhl", tokens, query))
+        pooled.append(np.tanh(np.einsum("mhd,mhcd->mhc", shares @ tokens, value) + bias).reshape(len(bias), -1))
+    logits = np.einsum("mf,mkf->mk", np.concatenate(pooled, axis=1), layers["out.weight"]) + layers["out.bias"]
+    mean: Vectors = _softmax(logits).mean(0)
     return mean
 
 
-def highest_of_each(scores: Vectors, lengths: Sequence[int]) -> Vectors:
-    """Of scores [b*w k], the highest of each text's windows [b k]."""
-    starts = np.cumsum([0, *lengths[:-1]])
-    found: Vectors = np.maximum.reduceat(scores, starts)
+def _softmax(logits: Vectors) -> Vectors:
+    shares = np.exp(logits - logits.max(-1, keepdims=True))
+    found: Vectors = shares / shares.sum(-1, keepdims=True)
     return found
 
 

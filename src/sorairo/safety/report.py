@@ -14,19 +14,10 @@ from sorairo.safety.checking import Context, check_prompt
 from sorairo.safety.decision import Finding
 from sorairo.safety.examples import NONE, Example, load_examples
 from sorairo.safety.policy import load_policy
+from sorairo.statistics import wilson_interval
 
 Verdict = tuple[Example, tuple[Finding, ...]]
 """An example and the reasons to refuse it; none where it may go on."""
-
-
-def wilson_interval(hits: int, total: int, z: float = 1.96) -> tuple[float, float]:
-    """95 % interval of a share (Wilson 1927), which holds near 0 and 1 also."""
-    if not total:
-        return 0.0, 1.0
-    share, spread = hits / total, z * z / total
-    middle = (share + spread / 2) / (1 + spread)
-    half = z * ((share * (1 - share) + spread / 4) / total) ** 0.5 / (1 + spread)
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def verdicts(examples: Iterable[Example], context: Context) -> list[Verdict]:
@@ -91,6 +82,8 @@ def main(folder: Path) -> None:
     print(tables(verdicts([e for e in held_out if e.split == "test"], context), "evasion", "gap"))
     print("\nSecond held-out set\n", flush=True)
     print(tables(verdicts(second, context), "second"))
+    print("\nThird held-out set\n", flush=True)
+    print(tables(verdicts([e for e in held_out if e.split == "third"], context), "third"))
     print("\nDevelopment set, pairs in the same words: looked at\n", flush=True)
     print(tables(verdicts([e for e in held_out if e.split == "development"], context), "development"))
     print("\nOther languages, as they are judged\n", *_styles(verdicts(abroad, context), "script"), sep="\n")

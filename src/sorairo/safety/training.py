@@ -8,12 +8,14 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import itertools
+import math
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from pkgutil import resolve_name
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -21,17 +23,15 @@ from safetensors.numpy import save_file
 
 from sorairo.safety.checking import Context, check_prompt
 from sorairo.safety.classifier import (
-    CENTER,
-    ENDS,
+    DEPTHS,
     FILE,
     LAYERS,
     READER_FILE,
     Embed,
     PromptClassifier,
     Vectors,
-    centered,
     embedder,
-    highest_of_each,
+    normed,
     probabilities,
     refusal_scores,
 )
@@ -39,16 +39,23 @@ from sorairo.safety.examples import NONE, Example, load_examples
 from sorairo.safety.normalisation import readings
 from sorairo.safety.policy import CATEGORIES, load_policy
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 ENCODER = "sorairo.models.text_encoder:TextEncoder"  # by their addresses: these rooms do not see each other
 READER = "sorairo.models.language_encoder:LanguageEncoder"
 CLASSES = (NONE, *CATEGORIES)
-NUM_NETWORKS, HIDDEN, NUM_STEPS, BATCH = 8, 64, 1200, 128
-NUM_PARTS, NUM_NETWORKS_LEFT_OUT, NUM_STEPS_LEFT_OUT = 4, 2, 600
+NUM_NETWORKS, NUM_HEADS, WIDTH = 8, 8, 128
+NUM_PASSES, BATCH, NUM_PARTS, NUM_NETWORKS_LEFT_OUT = 5, 64, 4, 4
 SHARES = (0.001, 0.002, 0.005)
-MOST_FALSE, STEPS = 0.02, (1, 2, 4)  # the target, on harmless training prompts that are mostly written to be mistaken
+MOST_FALSE, ORDINARY, STEPS = (
+    0.02,
+    0.75,
+    (1, 2, 4),
+)  # the target; what share of the harmless is not written to be mistaken
 MOST_LONG = 100  # of one style
-LEARNING_RATE, WEIGHT_DECAY, LABEL_SMOOTHING, DROPOUT = 4e-3, 0.3, 0.05, 0.5
-INPUT_SCALE = 4.0  # an embedding has length 1
+LEARNING_RATE, WEIGHT_DECAY, LABEL_SMOOTHING, DROPOUT = 4e-3, 0.05, 0.05, 0.3
+LENGTHS_APART = 8.0  # tokens by which texts of one batch may differ
 JOINED = ((", and then ", ", while "), (". ", ". "), (", ", " and "), ("; meanwhile ", ", after that "))
 CARD = files("sorairo.safety") / "data" / "card.md"
 
@@ -59,12 +66,12 @@ def packaged_classifier(folder: Path, with_reader: bool, words_tried: int = 0) -
 
 
 def packaged_embed(with_reader: bool, batch: int = 32) -> Embed:
-    """Embeddings [w d] of each text and its windows, by the packaged encoder and, if asked for, the reader."""
+    """Token states of each text, by the packaged encoder and, if asked for, the reader."""
     inner = embedder(resolve_name(ENCODER)().depths, resolve_name(READER)() if with_reader else None)
 
-    def embed(texts: Sequence[str]) -> list[Vectors]:
+    def embed(texts: Sequence[str]) -> list[tuple[Vectors, ...]]:
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-        found: dict[int, Vectors] = {}
+        found: dict[int, tuple[Vectors, ...]] = {}
         for first in range(0, len(order), batch):
             chosen = order[first : first + batch]
             found |= zip(chosen, inner([texts[i] for i in chosen]), strict=True)
@@ -96,76 +103,101 @@ def with_long(examples: Sequence[Example]) -> list[Example]:
 
 @dataclasses.dataclass(frozen=True)
 class Learned:
-    """Embeddings [n d] of texts and their windows one after another, how many each text has [b], its class [b]."""
+    """Normed token states of texts, of one text after another [n d] by each encoder; where a text begins, with the end
+    [p b+1]; classes [b]."""
 
-    vectors: Vectors
-    lengths: npt.NDArray[np.int64]
+    states: tuple[npt.NDArray[np.float16], ...]
+    starts: tuple[npt.NDArray[np.int64], ...]
     labels: npt.NDArray[np.int64]
 
     @classmethod
-    def of(cls, embedded: Sequence[Vectors], labels: Sequence[int]) -> Learned:
-        return cls(np.concatenate(embedded), np.array([len(text) for text in embedded]), np.array(labels))
+    def of(cls, embedded: Sequence[tuple[Vectors, ...]], labels: Sequence[int]) -> Learned:
+        parts = list(zip(*embedded, strict=True))
+        states = tuple(np.concatenate([normed(text).astype(np.float16) for text in part]) for part in parts)
+        return cls(states, tuple(np.cumsum([0, *map(len, part)]) for part in parts), np.array(labels))
 
-    def chosen(self, which: npt.NDArray[np.bool_]) -> Learned:
-        return Learned(self.vectors[np.repeat(which, self.lengths)], self.lengths[which], self.labels[which])
+    def text(self, number: int) -> tuple[Vectors, ...]:
+        """States [l d] by each encoder."""
+        places = ((part, *starts[number : number + 2]) for part, starts in zip(self.states, self.starts, strict=True))
+        return tuple(part[first:end].astype(np.float32) for part, first, end in places)
 
 
 def train(
-    learned: Learned, steps: int = NUM_STEPS, networks: int = NUM_NETWORKS, width: int = HIDDEN
+    learned: Learned,
+    chosen: npt.NDArray[np.int64] | None = None,
+    passes: int = NUM_PASSES,
+    networks: int = NUM_NETWORKS,
 ) -> dict[str, Vectors]:
-    """The layers of several networks, each from another start.
-
-    Of each text that window is learned from which seems worst now: whichever is not, a harmful text has one, and a
-    harmless text none (multiple-instance learning, as in Andrews et al. 2002).
-    """
+    """The layers of several networks, each from another start, learned side by side from the ``chosen`` texts."""
     import torch
+    from torch.nn.functional import cross_entropy, dropout
+    from torch.nn.utils.rnn import pad_sequence
 
-    center = learned.vectors.mean(0)
-    x, y = torch.from_numpy(centered(learned.vectors, center)), torch.from_numpy(learned.labels)
-    lengths = torch.from_numpy(learned.lengths)
-    starts = lengths.cumsum(0) - lengths
-    states = []
-    for seed in range(networks):
-        torch.manual_seed(seed)
-        hidden, out = torch.nn.Linear(x.shape[1], width), torch.nn.Linear(width, len(CLASSES))
-        torch.nn.init.normal_(hidden.weight, std=INPUT_SCALE * x.shape[1] ** -0.5)
-        network = torch.nn.Sequential(hidden, torch.nn.Tanh(), torch.nn.Dropout(DROPOUT), out)
-        optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps)
-        for _ in range(steps):
-            texts = torch.randint(len(y), (BATCH,))
-            owner = torch.arange(BATCH).repeat_interleave(lengths[texts])
-            first = lengths[texts].cumsum(0) - lengths[texts]
-            logits = network(x[(starts[texts] - first)[owner] + torch.arange(len(owner))])
-            harm = -logits.detach().log_softmax(-1)[:, 0]
-            worst = harm == torch.zeros(BATCH).scatter_reduce(0, owner, harm, "amax", include_self=False)[owner]
-            loss = torch.nn.functional.cross_entropy(
-                logits[worst], y[texts][owner[worst]], label_smoothing=LABEL_SMOOTHING
-            )
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    rows = np.arange(len(learned.labels)) if chosen is None else chosen
+    layers = {
+        name: torch.nn.Parameter(value)
+        for name, value in _starts([part.shape[1] for part in learned.states], networks).items()
+    }
+    optimizer = torch.optim.AdamW(layers.values(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+    steps = passes * -(-len(rows) // BATCH)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, LEARNING_RATE, total_steps=steps + 1, pct_start=0.05, anneal_strategy="linear"
+    )
+    lengths = np.diff(learned.starts[0])[rows]
+    for _ in range(passes):
+        alike = rows[np.argsort(lengths + rng.uniform(0, LENGTHS_APART, len(rows)))]
+        for first in BATCH * rng.permutation(-(-len(rows) // BATCH)):
+            batch = alike[first : first + BATCH]
+            texts = [[torch.from_numpy(part) for part in learned.text(row)] for row in batch]
+            pooled = []
+            for part, tokens in enumerate(zip(*texts, strict=True)):
+                query, value, bias = (layers[f"{name}.{part}"] for name in LAYERS)
+                padded = pad_sequence(list(tokens), batch_first=True)
+                is_there = pad_sequence([torch.ones(len(text), dtype=torch.bool) for text in tokens], batch_first=True)
+                looks = torch.einsum("bld,mhd->bmhl", padded, query).masked_fill(~is_there[:, None, None], -math.inf)
+                seen = torch.einsum("bmhl,bld->bmhd", looks.softmax(-1), padded)
+                pooled.append((torch.einsum("bmhd,mhcd->bmhc", seen, value) + bias).tanh().flatten(2))
+            found = dropout(torch.cat(pooled, -1), DROPOUT)
+            logits = torch.einsum("bmf,mkf->bmk", found, layers["out.weight"]) + layers["out.bias"]
+            labels = torch.from_numpy(learned.labels[batch]).repeat_interleave(networks)
+            loss = networks * cross_entropy(logits.flatten(0, 1), labels, label_smoothing=LABEL_SMOOTHING)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
-        states.append([p.detach().numpy() for p in (hidden.weight, hidden.bias, out.weight, out.bias)])
-    layers = {name: np.stack(layers) for name, layers in zip(LAYERS, zip(*states, strict=True), strict=True)}
-    return layers | {CENTER: center}
+    return {name: value.detach().numpy() for name, value in layers.items()}
 
 
-def scores_of(learned: Learned, weights: Mapping[str, Vectors]) -> Vectors:
+def _starts(widths: Sequence[int], networks: int) -> dict[str, Tensor]:
+    """Layers before training, for states of these ``widths`` by each encoder."""
+    import torch
+
+    made, each = {}, WIDTH // NUM_HEADS
+    for part, width in enumerate(widths):
+        made[f"query.{part}"] = torch.randn(networks, NUM_HEADS, width) * width**-0.5
+        made[f"value.{part}"] = torch.randn(networks, NUM_HEADS, each, width) * (3 * width) ** -0.5
+        made[f"bias.{part}"] = torch.zeros(networks, NUM_HEADS, each)
+    inputs = WIDTH * len(widths)
+    made["out.weight"] = torch.randn(networks, len(CLASSES), inputs) * 0.5 * inputs**-0.5
+    return made | {"out.bias": torch.zeros(networks, len(CLASSES))}
+
+
+def scores_of(learned: Learned, rows: Iterable[int], weights: Mapping[str, Vectors]) -> Vectors:
     """[b k] over the categories."""
-    scores = refusal_scores(probabilities(centered(learned.vectors, weights[CENTER]), weights))
-    return highest_of_each(scores, learned.lengths.tolist())
+    return refusal_scores(np.stack([probabilities(learned.text(row), weights) for row in rows]))
 
 
-def left_out_scores(learned: Learned, styles: Sequence[str], steps: int = NUM_STEPS_LEFT_OUT) -> Vectors:
+def left_out_scores(learned: Learned, styles: Sequence[str], passes: int = NUM_PASSES) -> Vectors:
     """Scores [b k] of each example by networks that saw none of its style; a few styles are left out together."""
     scores = np.zeros((len(styles), len(CATEGORIES)), np.float32)
     names = sorted(set(styles))
     for part in range(NUM_PARTS):
         held = np.isin(styles, names[part::NUM_PARTS])
         if held.any():
-            layers = train(learned.chosen(~held), steps, NUM_NETWORKS_LEFT_OUT)
-            scores[held] = scores_of(learned.chosen(held), layers)
+            layers = train(learned, np.flatnonzero(~held), passes, NUM_NETWORKS_LEFT_OUT)
+            scores[held] = scores_of(learned, np.flatnonzero(held), layers)
     return scores
 
 
@@ -182,28 +214,40 @@ def threshold_table(scores: Vectors, labels: npt.NDArray[np.int64]) -> str:
     return "\n".join(rows)
 
 
-def chosen_thresholds(scores: Vectors, labels: npt.NDArray[np.int64], listed: npt.NDArray[np.bool_]) -> Vectors:
+def chosen_thresholds(
+    scores: Vectors, labels: npt.NDArray[np.int64], listed: npt.NDArray[np.bool_], weights: Vectors
+) -> Vectors:
     """Thresholds [k] at which `MOST_FALSE` of the harmless are refused, by these or because they are `listed` [b].
 
-    Greedy: that category is made stricter next which finds most for each harmless text that it takes along.
+    ``weights`` [b]: what share of the harmless each is. Greedy: that category is made stricter next which finds most
+    for each harmless text that it takes along.
     """
     harmless, harmful = (scores[which & ~listed] for which in (labels == 0, labels > 0))
-    most = MOST_FALSE * (labels == 0).sum() - listed[labels == 0].sum()
+    shares = weights[(labels == 0) & ~listed]
+    most = MOST_FALSE - weights[(labels == 0) & listed].sum()
     least = np.full(scores.shape[1], 1.01)
     while True:
         best, gain = None, 0.0
-        false, found = ((side >= least).any(1).sum() for side in (harmless, harmful))
+        found, false = (harmful >= least).any(1).sum(), shares[(harmless >= least).any(1)].sum()
         for category, step in itertools.product(range(len(least)), STEPS):
             below = np.sort(harmless[harmless[:, category] < least[category], category])
             tried = least.copy()
             tried[category] = below[-1 - step] + 1e-6 if step < len(below) else 1.01
-            more, taken = (harmful >= tried).any(1).sum() - found, (harmless >= tried).any(1).sum() - false
-            if false + taken <= most and more / max(taken, 0.5) > gain:
-                best, gain = tried, more / max(taken, 0.5)
+            more = (harmful >= tried).any(1).sum() - found
+            taken = shares[(harmless >= tried).any(1)].sum() - false
+            if false + taken <= most and more / max(taken, shares.mean() / 2) > gain:
+                best, gain = tried, more / max(taken, shares.mean() / 2)
         if best is None:
             rounded: Vectors = np.ceil(least * 100) / 100
             return rounded
         least = best
+
+
+def weights_of(examples: Sequence[Example]) -> Vectors:
+    """What share of the harmless each is: those that are not written to be mistaken are `ORDINARY` of them together."""
+    kinds = np.array([(e.category == NONE) * (1 + e.is_hard) for e in examples])
+    each = np.array([0, ORDINARY, 1 - ORDINARY], np.float32) / np.bincount(kinds, minlength=3).astype(np.float32)
+    return np.asarray(each[kinds], np.float32)
 
 
 def main(folder: Path) -> None:
@@ -215,31 +259,32 @@ def main(folder: Path) -> None:
     lists_alone = Context(dataclasses.replace(load_policy(), layers=("lists",)))
     listed = np.array([not check_prompt(example.text, lists_alone).allowed for example in examples])
     told = []
-    for file, width in ((READER_FILE, None), (FILE, ENDS[-1])):
-        own = [vectors[:, :width] for vectors in embedded]
-        learned = Learned.of(own, [CLASSES.index(example.category) for example in examples])
+    everything = Learned.of(embedded, [CLASSES.index(example.category) for example in examples])
+    del embedded
+    for file, parts in ((READER_FILE, len(everything.states)), (FILE, len(DEPTHS))):
+        learned = Learned(everything.states[:parts], everything.starts[:parts], everything.labels)
         save_file({name: layer.astype(np.float16) for name, layer in train(learned).items()}, folder / file)
         scores = left_out_scores(learned, [example.style for example in examples])
-        told.append(
-            f"### {file}\n\n{threshold_table(scores, learned.labels)}\n\n{told_thresholds(scores, learned, listed)}"
-        )
-    card = CARD.read_text("utf-8").format(
-        networks=NUM_NETWORKS,
-        hidden=HIDDEN,
-        examples=len(examples),
-        minutes=(time.process_time() - start) / 60,
-        tables="\n\n".join(told),
-    )
+        chosen = told_thresholds(scores, learned.labels, listed, weights_of(examples))
+        told.append(f"### {file}\n\n{threshold_table(scores, learned.labels)}\n\n{chosen}")
+    sizes = {"networks": NUM_NETWORKS, "heads": NUM_HEADS, "examples": len(examples)}
+    minutes = (time.process_time() - start) / 60
+    card = CARD.read_text("utf-8").format(**sizes, minutes=minutes, tables="\n\n".join(told))
     (folder / "README.md").write_text(card, encoding="utf-8")
     print(*told, sep="\n\n")
 
 
-def told_thresholds(scores: Vectors, learned: Learned, listed: npt.NDArray[np.bool_]) -> str:
-    least = chosen_thresholds(scores, learned.labels, listed)
+def told_thresholds(
+    scores: Vectors, labels: npt.NDArray[np.int64], listed: npt.NDArray[np.bool_], weights: Vectors
+) -> str:
+    least = chosen_thresholds(scores, labels, listed, weights)
     chosen = ", ".join(f"{name} {value:.2f}" for name, value in zip(CATEGORIES, least, strict=True))
     refused = (scores >= least).any(1) | listed
-    found, false = (refused[which].mean() for which in (learned.labels > 0, learned.labels == 0))
-    return f"Chosen: {chosen}. With the lists: {found:.3f} of the harmful refused, {false:.3f} of the harmless."
+    found, mistaken, false = refused[labels > 0].mean(), refused[labels == 0].mean(), weights[refused].sum()
+    return (
+        f"Chosen: {chosen}. With the lists: {found:.3f} of the harmful refused, {false:.3f} of the harmless where "
+        f"{ORDINARY:.2f} are ordinary ({mistaken:.3f} of these as they are, most of them written to be mistaken)."
+    )
 
 
 if __name__ == "__main__":
