@@ -15,6 +15,7 @@ from sorairo.pipelines import Generation, ModelBundle, RefusedError, VideoReques
 from sorairo.pipelines.marking import Marker, clip_identity, ingredients
 from sorairo.provenance import ClipStore, SigningError, open_authority, verify, whence
 from sorairo.provenance.watermark import carries_watermark, read_watermarks
+from sorairo.safety.detectors import MinorDetector
 
 FAST = {"num_inference_steps": 2, "guidance_scale": 1.0, "model": "tiny"}
 REQUEST = VideoRequest("a red ball", width=160, height=96, seconds=1.0, seed=3, **FAST)
@@ -152,7 +153,9 @@ def test_without_a_detector_nothing_is_published(bundle: ModelBundle, tmp_path: 
     assert os.listdir(tmp_path / "generation") == ["latents.safetensors"]
 
 
-def test_a_face_in_an_upload_needs_permission_and_consent(bundle: ModelBundle, tmp_path: Path) -> None:
+def test_a_face_in_an_upload_needs_permission_and_consent_and_an_adult(
+    bundle: ModelBundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from tests.safety.test_pictures import drawn_face
 
     write_png(tmp_path / "face.png", drawn_face())
@@ -162,6 +165,9 @@ def test_a_face_in_an_upload_needs_permission_and_consent(bundle: ModelBundle, t
     agreed = replace(request, consent="she is an adult and agrees")
     with pytest.raises(RefusedError, match=r"refused as people"):
         Generation(agreed, tmp_path, bundle, people=False)
+    with pytest.raises(RefusedError, match=r"refused as minors by the age estimate; somebody in it looks too young"):
+        Generation(agreed, tmp_path, bundle)
+    monkeypatch.setattr(MinorDetector, "__call__", lambda self, frame: 0.1)
     assert Generation(agreed, tmp_path, bundle).request.consent == "she is an adult and agrees"
 
 
