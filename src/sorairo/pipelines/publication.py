@@ -17,9 +17,9 @@ from sorairo.safety import Context, check_frame, check_prompt, check_uploads
 def judge_public(request: VideoRequest, title: str, clip: Path, encoder: TextEncoder) -> str:
     """The title as all may read it: the policy may put other words in it, as in a prompt.
 
-    Judged by stricter thresholds are the title and every text that the clip's credentials tell, and two frames for each
-    second; the language model, if there is one, is asked too. Where pictures or clips were used no face may be seen,
-    whatever was consented to: that was for its owner.
+    Judged by stricter thresholds are the title and every prompt that the clip's credentials tell, by the lists what was
+    stated of consent, and two frames for each second; the language model, if there is one, is asked too. Where pictures
+    or clips were used no face may be seen, whatever was consented to: that was for its owner.
 
     Raises:
         RefusedError: one line with the field or the moment, the category and what may be changed.
