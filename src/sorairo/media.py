@@ -11,6 +11,7 @@ import io
 import os
 import platform
 import sys
+import tempfile
 import threading
 import warnings
 from collections import deque
@@ -71,6 +72,25 @@ def file_sha256(path: str | Path) -> str:
     """The SHA-256 of a file, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_output(output: Path, overwrite: bool, suffix: str = ".mp4") -> Path:
+    """Whether a file can be written there, before a minute is spent on it. Raises ValueError of one line."""
+    if output.is_dir():
+        raise ValueError(f"output is {output}, a folder; name a file in it, such as {output / 'clip'}{suffix}")
+    if output.suffix.lower() != suffix:
+        kind = "a clip is an .mp4 file" if suffix == ".mp4" else "a picture is a .png file"
+        raise ValueError(f"output is {output}; {kind}: the nearest name is {output.with_suffix(suffix)}")
+    if not output.parent.is_dir():
+        raise ValueError(f"output is {output}; there is no folder {output.parent}")
+    if output.exists() and not overwrite:
+        raise ValueError(f"output is {output}; it exists already: choose another name, or ask to overwrite it")
+    try:
+        # As long as the longest temporary name that the writers put beside it.
+        with tempfile.NamedTemporaryFile(dir=output.parent, prefix=f".{output.name}.", suffix=".0123456789.partial"):
+            return output
+    except OSError as error:
+        raise ValueError(f"output is {output}; nothing can be written there ({error.strerror})") from error
 
 
 @contextlib.contextmanager

@@ -119,7 +119,9 @@ def test_what_was_captioned_before_a_failure_is_kept(
     assert len(record.read_text().splitlines()) == 1
 
 
-def test_wrong_files_styles_and_records_are_one_line(clips: list[Path], asked: LanguageModel, tmp_path: Path) -> None:
+def test_wrong_files_styles_and_records_are_one_line(
+    clips: list[Path], asked: LanguageModel, endpoint: Endpoint, tmp_path: Path
+) -> None:
     writer, broken = EndpointWriter(asked), tmp_path / "broken.jsonl"
     with pytest.raises(ValueError, match="style is 'long'; the nearest is"):
         list(caption_files(clips, writer, "long"))  # type: ignore[arg-type]
@@ -129,6 +131,11 @@ def test_wrong_files_styles_and_records_are_one_line(clips: list[Path], asked: L
     (tmp_path / "notes.mp4").write_text("no video")
     with pytest.raises(ValueError, match=r"notes\.mp4"):
         list(caption_files([tmp_path / "notes.mp4"], writer, "short"))
+    with pytest.raises(ValueError, match=r"none\.mp4 does not exist"):
+        list(caption_files([*clips, tmp_path / "none.mp4"], writer, "short"))
+    with pytest.raises(ValueError, match=r"output is .*none/a\.jsonl; there is no folder"):
+        list(caption_files(clips, writer, "short", tmp_path / "none" / "a.jsonl"))
+    assert not endpoint.seen
 
 
 def test_a_captioner_that_is_not_there_or_broken_is_one_line(tiny_captioner: Path, tmp_path: Path) -> None:
@@ -146,6 +153,9 @@ def test_a_model_in_a_folder_needs_transformers(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(ValueError, match="pip install transformers"):
         FolderWriter(tmp_path).caption_clip(np.zeros((1, 8, 8, 3), np.uint8), "short")
+    monkeypatch.setitem(sys.modules, "transformers", SimpleNamespace())
+    with pytest.raises(ValueError, match="folder is none; there is no such folder"):
+        FolderWriter(Path("none")).caption_clip(np.zeros((1, 8, 8, 3), np.uint8), "short")
 
 
 def test_a_model_in_a_folder_is_asked_as_its_library_wants(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

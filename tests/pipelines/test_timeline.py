@@ -263,7 +263,7 @@ def test_a_mask_of_another_size_is_refused(tmp_path: Path, clip: Material) -> No
 
 
 def test_a_place_outside_is_refused(clip: Material) -> None:
-    with pytest.raises(ValueError, match=r"source.place: left is 40; 64 pixels must lie inside 96: the nearest is 32"):
+    with pytest.raises(ValueError, match=r"source.place: left is 40; 0 to 32 lie inside: the nearest is 32"):
         open_timeline(VideoRequest("a", source=Source(clip, place=(40, 0)), width=96, height=64))
 
 

@@ -7,6 +7,7 @@ has 1 for what is refused.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,7 @@ import sorairo
 from sorairo.cli.describing import DESCRIBING
 from sorairo.cli.finding import whence
 from sorairo.cli.footage import COMMANDS as FOOTAGE
-from sorairo.cli.making import DEFAULTS, FILE, MAKING
+from sorairo.cli.making import DEFAULTS, FILE, MAKING, OVERWRITE
 from sorairo.cli.moderating import MODERATING
 from sorairo.cli.operating import COMMANDS as SERVING
 from sorairo.cli.policy import policy
@@ -68,7 +69,7 @@ def verify(file: Path, as_json: bool) -> int:
     from sorairo import provenance
 
     verdict = provenance.verify(file)
-    click.echo(_as_json(verdict) if as_json else _as_text(verdict))
+    click.echo(json.dumps(vars(verdict), ensure_ascii=False, indent=1) if as_json else _as_text(verdict))
     return verdict.exit_code
 
 
@@ -81,14 +82,16 @@ def verify(file: Path, as_json: bool) -> int:
 )
 @click.option("--style", type=STYLE, default="medium", show_default=True, help="How much the caption says.")
 @click.option("-o", "--output", type=FILE, default="world.mp4", show_default=True, help="File to write, .mp4.")
-def world(seed: int, size: str, seconds: float, split: Any, style: Any, output: Path) -> None:
+@OVERWRITE
+def world(seed: int, size: str, seconds: float, split: Any, style: Any, output: Path, overwrite: bool) -> None:
     """Write a simulated clip, of the kind the built-in model learns from, and print its caption."""
     import numpy as np
 
-    from sorairo.media import write_mp4
+    from sorairo.media import check_output, write_mp4
     from sorairo.shapes import VideoShape
     from sorairo.world import caption, make_clip, render
 
+    check_output(output, overwrite)
     clip = make_clip(seed, VideoShape.from_seconds(seconds, *parse_size(size)), split)
     frames, _ = render(clip)
     write_mp4(output, frames, width=clip.shape.width, height=clip.shape.height, fps=clip.shape.fps)
@@ -125,14 +128,11 @@ def evaluate(model: str, quick: bool, fresh: int | None, clips: Path | None, out
     from sorairo.evals.folders import score_folder
 
     with progress_bars() as show:
-
-        def progress(stage: str, done: int, total: int) -> None:
-            show(Progress(stage, done, total))
-
         if clips is not None:
-            report = score_folder(clips, output, progress)
+            report = score_folder(clips, output, lambda *told: show(Progress(*told)))
         else:
-            report = run_evaluation(model, output=output, quick=quick, fresh=fresh, progress=progress)
+            settings: Any = {"output": output, "quick": quick, "fresh": fresh}
+            report = run_evaluation(model, **settings, progress=lambda *told: show(Progress(*told)))
     click.echo(report.to_markdown())
     note(f"the page with the clips: {output / 'evaluation.html'}")
 
@@ -195,10 +195,3 @@ def _told(facts: Mapping[str, Any], indent: str) -> list[str]:
     for parent in facts.get("parents", ()):
         lines += [f"{indent}parent:", *_told(parent, indent + "  ")]
     return lines
-
-
-def _as_json(verdict: Verdict) -> str:
-    import json
-    from dataclasses import asdict
-
-    return json.dumps(asdict(verdict), ensure_ascii=False, indent=1)

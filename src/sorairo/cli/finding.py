@@ -25,6 +25,8 @@ def whence(file: Path, store: Path | None, as_json: bool) -> int:
     from sorairo import provenance
     from sorairo.provenance.clip_store import ClipStore
 
+    if store and not store.is_file():
+        raise ValueError(f"store is {store}; there is no such file")
     answer = provenance.whence(file, ClipStore(store) if store else None)
     code = 0 if answer.origins else NOTHING_FOUND
     if as_json:

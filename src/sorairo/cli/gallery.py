@@ -70,7 +70,7 @@ def make_gallery(folder: Path) -> Path:
     with tempfile.TemporaryDirectory(prefix="sorairo-") as temporary:
         if (folder / MATERIALS).is_dir():
             shutil.copytree(folder / MATERIALS, temporary, dirs_exist_ok=True)
-        model = _absolute(listed.model)
+        model = str(Path(listed.model).resolve()) if Path(listed.model).is_dir() else listed.model
         with chdir(temporary):
             facts = [_make(name, line, model, shown) for name, line in runs]
     page = folder / PAGE
@@ -108,10 +108,6 @@ def _make(name: str, line: str, model: str, shown: Path) -> dict[str, Any]:
         manifest = Manifest(f"{name}{suffix}", facts["model"], facts["weights_sha256"], facts["request"])
         sign(Path(f"shown{suffix}"), shown / f"{name}{suffix}", manifest)
     return facts
-
-
-def _absolute(model: str) -> str:
-    return str(Path(model).resolve()) if Path(model).is_dir() else model
 
 
 if __name__ == "__main__":

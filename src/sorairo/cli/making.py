@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import click
 
 from sorairo import pipelines
 from sorairo.cli.terminal import note, progress_bars
+from sorairo.media import check_output
 from sorairo.pipelines.request import VideoRequest
 from sorairo.pipelines.styles import dressed
 from sorairo.pipelines.vocabulary import words_of
@@ -32,20 +33,24 @@ SETTINGS = [
     click.option("--guidance", "guidance_scale", type=float,
                  help="How closely to follow the prompt.  [default: the model's own]"),
     click.option("--negative", "negative_prompt", default="", help="What should not be there."),
+    click.option("--fps", type=int, default=DEFAULTS["fps"], show_default=True, help="Frames per second, 8 to 60."),
     click.option("--model", default=DEFAULTS["model"], show_default=True, help="Name, or folder of a model."),
     click.option("--mark/--no-mark", "visible_mark", default=True, show_default=True,
                  help="The visible mark. The invisible one and the credentials are always there."),
     click.option("--consent", default="", help="Your statement that people in your pictures are adults and agree."),
 ]  # fmt: skip
-SETTING_NAMES = ("seed", "num_inference_steps", "guidance_scale", "negative_prompt", "model", "visible_mark", "consent")
+SETTING_NAMES = (
+    "seed", "num_inference_steps", "guidance_scale", "negative_prompt", "fps", "model", "visible_mark", "consent",
+)  # fmt: skip
 DRESS = [
     click.option("--style", default="", help="A named style: night, golden, studio, ... or one of your own."),
     click.option("--camera", default="", help='A camera move, such as "orbit left".'),
 ]
+OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace the output if it exists.")
 WRITING = [
     click.option("-o", "--output", "path", type=FILE, help="File to write.  [default: named by words and seed]"),
     click.option("--preview", is_flag=True, help="Show the result taking shape in the terminal."),
-    click.option("--overwrite", is_flag=True, help="Replace the output if it exists."),
+    OVERWRITE,
 ]
 CLIP = click.argument("clip", type=FILE)
 PROMPT = click.argument("prompt")
@@ -73,11 +78,10 @@ class Output:
 
     def write(self, *requests: VideoRequest) -> None:
         """Makes every request; several have their seeds in their names. Prints the paths."""
-        several = len(requests) > 1
-        for request in requests:
-            path = self.path or self.named(request)
-            if several and self.path:
-                path = path.with_stem(f"{path.stem}-{request.seed}")
+        paths = {self.named(request, len(requests) > 1): request for request in requests}
+        for path, request in paths.items():  # all of them before the first is made
+            check_output(path, self.overwrite, ".png" if request.still else ".mp4")
+        for path, request in paths.items():
             with progress_bars(self.preview) as on_progress:
                 clip = pipelines.generate(request, path, on_progress, overwrite=self.overwrite)
             click.echo(clip.path)
@@ -85,9 +89,11 @@ class Output:
             frames = f"{request.num_frames} frames of {request.width}x{request.height} at {request.fps} per second"
             click.echo(f"{'1 picture' if request.still else frames}, signed; {told}", err=True)
 
-    def named(self, request: VideoRequest) -> Path:
-        """A name such as a-red-ball-rolls-to-the-0.mp4, in the current folder. However long its words, the seed
-        ends it, and of the 255 bytes that a name may have enough are left for what the writers add."""
+    def named(self, request: VideoRequest, several: bool = False) -> Path:
+        """Its ``path``, with the seed where there are ``several``; else a name such as a-red-ball-rolls-to-the-0.mp4,
+        in the current folder. Of the 255 bytes that a name may have enough are left for what the writers add."""
+        if self.path:
+            return self.path.with_stem(f"{self.path.stem}-{request.seed}") if several else self.path
         words = words_of(request.user_prompt or request.prompt)[:6]
         first, seed = [] if self.command == "generate" else [self.command], str(request.seed)
         told = "-".join([*first, *words])[: 79 - len(seed)].encode()[:160].decode(errors="ignore")
@@ -109,10 +115,13 @@ def command(*options: Any) -> Callable[[Making], Making]:
             import sorairo.pipelines.tools  # noqa: F401 (not before a command runs, as it takes a moment)
 
             settings = {key: given.pop(key) for key in SETTING_NAMES}
-            if told:
-                given["prompt"] = dressed(given["prompt"], given.pop("style"), given.pop("camera"))
+            dress = (given.pop("style"), given.pop("camera")) if told else ()
+            if told and given["prompt"].strip():
+                given["prompt"], dress = dressed(given["prompt"], *dress), ()
             requests = function(settings=settings, **given)
             several = requests if isinstance(requests, tuple) else (requests,)
+            if dress:  # the clip's own prompt, which its credentials tell
+                several = tuple(replace(request, prompt=dressed(request.prompt, *dress)) for request in several)
             Output(name, path, preview, overwrite).write(*several)
 
         decorated: Any = run
@@ -268,7 +277,6 @@ def _number_or_word(text: str) -> str | float:
 
 def _points(text: str) -> tuple[tuple[float, float], ...]:
     try:
-        pairs = [pair.split(":") for pair in text.split(",")]
-        return tuple((float(at), float(share)) for at, share in pairs)
+        return tuple((float(at), float(share)) for at, share in (pair.split(":") for pair in text.split(",")))
     except ValueError:
         raise ValueError(f"curve is {text!r}; it is a preset or points such as 0:0,0.5:1,1:0") from None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from sorairo.cli.making import CLIP, FILE, NUMBER, Output
+from sorairo.cli.making import CLIP, FILE, NUMBER, OVERWRITE, Output
 from sorairo.cli.terminal import progress_bars
 
 DIFFERENT = 6
@@ -25,10 +25,12 @@ def reproduce(clip: Path, materials: Path | None, model: str) -> int:
     """
     from sorairo import pipelines
     from sorairo.pipelines.reproduction import compare, recorded_request
+    from sorairo.provenance import ClipStore
 
     request = recorded_request(clip, materials, model)
     with tempfile.TemporaryDirectory(prefix="sorairo-") as folder, progress_bars() as on_progress:
-        again = pipelines.generate(request, Path(folder) / f"again{clip.suffix}", on_progress)
+        path = Path(folder) / ("again.png" if request.still else "again.mp4")
+        again = pipelines.generate(request, path, on_progress, store=ClipStore(Path(folder) / "clips.sqlite"))
         comparison = compare(clip, again.path)
     click.echo(comparison.text)
     return 0 if comparison.same else DIFFERENT
@@ -39,7 +41,7 @@ def reproduce(clip: Path, materials: Path | None, model: str) -> int:
 @MATERIALS
 @NUMBER
 @click.option("-o", "--output", "path", type=FILE, help="File to write; seeds are added to its name.")
-@click.option("--overwrite", is_flag=True, help="Replace the output if it exists.")
+@OVERWRITE
 def vary(clip: Path, materials: Path | None, num_variations: int, path: Path | None, overwrite: bool) -> None:
     """Make CLIP's request again from other starting noises."""
     from sorairo.pipelines import tools

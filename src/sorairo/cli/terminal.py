@@ -47,7 +47,7 @@ def progress_bars(preview: bool = False) -> Iterator[Callable[[Progress], None]]
             bars.update(tasks[progress.stage], completed=progress.done)
             for notice in progress.notices:
                 bars.console.out(f"note: {printable(notice)}", highlight=False)
-            if preview and progress.preview and progress.done % 5 == 0:
+            if preview and console.is_terminal and progress.preview and progress.done % 5 == 0:
                 bars.print(_half_blocks(progress.preview()))
 
         yield on_progress
@@ -58,9 +58,8 @@ def _half_blocks(frames: Frames) -> Any:
     import numpy as np
     from rich.text import Text
 
-    picture = (
-        np.concatenate([frames[0], frames[len(frames) // 2], frames[-1]], axis=1).repeat(2, axis=0).repeat(2, axis=1)
-    )
+    shown = [frames[0], frames[len(frames) // 2], frames[-1]]
+    picture = np.concatenate(shown, axis=1).repeat(2, axis=0).repeat(2, axis=1)
     text = Text()
     for upper, lower in zip(picture[::2], picture[1::2], strict=True):
         for above, below in zip(upper, lower, strict=True):

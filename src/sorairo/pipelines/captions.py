@@ -149,6 +149,8 @@ def _transformers(folder: Path) -> tuple[Any, Any]:
         library: Any = importlib.import_module("transformers")
     except ImportError:
         raise ValueError("a model in a folder needs the transformers library: pip install transformers") from None
+    if not folder.is_dir():
+        raise ValueError(f"folder is {folder}; there is no such folder")
     try:
         processor = library.AutoProcessor.from_pretrained(folder, local_files_only=True)
         return processor, library.AutoModelForImageTextToText.from_pretrained(folder, local_files_only=True)
@@ -243,6 +245,11 @@ def caption_files(
     from sorairo.media import file_sha256
 
     check_name("style", style, STYLES)
+    if record and not record.parent.is_dir():
+        raise ValueError(f"output is {record}; there is no folder {record.parent}")
+    for file in files:
+        if not file.is_file():
+            raise ValueError(f"{file} is not a file" if file.exists() else f"{file} does not exist")
     known = {(each.sha256, each.style, each.writer): each for each in _recorded(record)}
 
     def described(file: Path) -> Captioned:

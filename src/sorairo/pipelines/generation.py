@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -20,7 +19,7 @@ import torch
 from torch import Tensor
 
 from sorairo.checkpoint import load_tensors, save_tensors
-from sorairo.media import Frames, file_sha256, write_mp4, write_png
+from sorairo.media import Frames, check_output, file_sha256, write_mp4, write_png
 from sorairo.models.interpolator import load_interpolator
 from sorairo.pipelines.advice import notices
 from sorairo.pipelines.bundle import ModelBundle, load_bundle
@@ -287,23 +286,6 @@ def _part(request: VideoRequest, number: int, prompt: str, start: int, stop: int
 
 def _shifted(points: Curve, seconds: float) -> Curve:
     return tuple((time - seconds, value) for time, value in points)
-
-
-def check_output(output: Path, overwrite: bool, suffix: str = ".mp4") -> Path:
-    """Whether a file can be written there, before a minute is spent on it. Raises ValueError of one line."""
-    if output.suffix.lower() != suffix:
-        kind = "a clip is an .mp4 file" if suffix == ".mp4" else "a picture is a .png file"
-        raise ValueError(f"output is {output}; {kind}: the nearest name is {output.with_suffix(suffix)}")
-    if not output.parent.is_dir():
-        raise ValueError(f"output is {output}; there is no folder {output.parent}")
-    if output.is_dir() or (output.exists() and not overwrite):
-        raise ValueError(f"output is {output}; it exists already: choose another name, or ask to overwrite it")
-    try:
-        # As long as the longest temporary name that the writers put beside it.
-        with tempfile.NamedTemporaryFile(dir=output.parent, prefix=f".{output.name}.", suffix=".0123456789.partial"):
-            return output
-    except OSError as error:
-        raise ValueError(f"output is {output}; nothing can be written there ({error.strerror})") from error
 
 
 @torch.inference_mode()

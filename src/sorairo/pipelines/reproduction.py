@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -54,16 +53,10 @@ def compare(one: Path, other: Path) -> Comparison:
 
 
 def _found(material: Material, folder: Path) -> Path:
-    for path in _likely(material, folder):
+    others = sorted(folder.iterdir()) if folder.is_dir() else []
+    for path in (folder / material.path, *others):  # the file of that name first: others may have been renamed
         if path.is_file() and file_sha256(path) == material.sha256:
             return path
     raise ValueError(
         f"{material.path} ({material.sha256[:12]}...) is not in {folder}; name its folder with --materials"
     )
-
-
-def _likely(material: Material, folder: Path) -> Iterator[Path]:
-    """The file of that name first, then all others: they may have been renamed."""
-    yield folder / material.path
-    if folder.is_dir():
-        yield from sorted(folder.iterdir())

@@ -32,7 +32,7 @@ def dressed(prompt: str, style: str = "", camera: str = "") -> str:
         ValueError: the style or the move is not known; the message names the nearest, or a style's file is wrong.
     """
     if style:
-        prompt = meaning("style", style, load_styles()).replace("{prompt}", prompt)
+        prompt = meaning("style", style, load_styles()).replace("{prompt}", prompt).strip(", ")
     if camera:
         words = meaning("camera", camera, CAMERA_WORDS)
         prompt = f"{prompt}, {words}" if prompt else words

@@ -359,15 +359,14 @@ def _check_apart(anchors: Sequence[Placed]) -> None:
 
 
 def _check_place(frames: Footage, place: tuple[int, int], request: VideoRequest) -> None:
-    for field, edge, length, room in (
-        ("left", place[0], frames.shape[2], request.width),
-        ("top", place[1], frames.shape[1], request.height),
-    ):
-        if length > room or not 0 <= edge <= room - length:
-            nearest = min(max(edge, 0), max(room - length, 0))
-            raise ValueError(
-                f"source.place: {field} is {edge}; {length} pixels must lie inside {room}: the nearest is {nearest}"
-            )
+    sides, room = frames.shape[2:0:-1], (request.width, request.height)
+    if sides[0] > room[0] or sides[1] > room[1]:
+        (width, height), found = map(max, sides, room), "{}x{}".format(*room)
+        raise ValueError(f"size is {found}; what lies in it is {sides[0]}x{sides[1]}: the nearest is {width}x{height}")
+    for field, edge, most in zip(("left", "top"), place, (room[0] - sides[0], room[1] - sides[1]), strict=True):
+        if not 0 <= edge <= most:
+            nearest = min(max(edge, 0), most)
+            raise ValueError(f"source.place: {field} is {edge}; 0 to {most} lie inside: the nearest is {nearest}")
 
 
 def _check_mask(mask: Material, frames: Footage, source: Footage) -> None:

@@ -175,9 +175,8 @@ def recut(
 def inpaint(clip: str | Path, mask: str | Path, prompt: str = "", **settings: Any) -> VideoRequest:
     """The clip with what is white in ``mask`` (a picture or a clip of its size) made anew."""
     known = probe(clip, clip=True)
-    mask_material = Material(str(probe(mask).path))
-    source = Source(known.material)
-    return _request(prompt, known, _floor(known.seconds), source=source, mask=mask_material, **settings)
+    settings |= {"source": Source(known.material), "mask": probe(mask).material}
+    return _request(prompt, known, _floor(known.seconds), **settings)
 
 
 def outpaint(
@@ -196,7 +195,7 @@ def cinemagraph(
 ) -> VideoRequest:
     """A picture in which only what is white in ``mask`` moves."""
     known = probe(picture, clip=False)
-    settings |= {"source": Source(known.material), "mask": Material(str(probe(mask).path))}
+    settings |= {"source": Source(known.material), "mask": probe(mask).material}
     return _request(prompt, known, seconds, anchors=(Anchor(known.material),), **settings)
 
 
@@ -240,6 +239,11 @@ def storyboard(file: str | Path, **settings: Any) -> VideoRequest:
     cards = sorted(board.card, key=lambda card: card.time)
     if not cards:
         raise ValueError(f'{file} has no cards; give at least one: [[card]] time = 0, text = "a red ball"')
+    for card in cards:
+        if not card.time >= 0 or not (card.text or card.file):
+            raise ValueError(f"{file}: the card at {card.time:g} s must have a text or a file, at 0 s or later")
+    if [card.time for card in cards if card.text].count(0.0) > 1:
+        raise ValueError(f"{file}: two cards have a text at 0 s, and only one is told: the nearest time is {FRAME:g}")
     if len(board.size) != 2:
         raise ValueError(f"{file}: size is {list(board.size)}; it is a width and a height: [160, 96]")
     folder = Path(file).parent

@@ -16,8 +16,6 @@ from sorairo.provenance.fingerprint import ALIKE
 from sorairo.provenance.verification import Verdict, verify
 from sorairo.provenance.watermark import read_watermarks
 
-_NO_CREDENTIALS = "this kind of file carries no credentials"
-
 
 @dataclass(frozen=True)
 class Origin:
@@ -82,18 +80,15 @@ def whence(path: str | Path, store: ClipStore | None = None) -> Answer:
         clip, likeness = alike.get(identity, (None, 0.0))
         clip = clip or next(iter(store.with_identity(identity)), None)
         origins.append(Origin(identity, clip, identity == claimed, scores.get(identity, 0.0), likeness))
-    return Answer(verdict, tuple(sorted(origins, key=_weight, reverse=True)))
-
-
-def _weight(origin: Origin) -> tuple[bool, float, float]:
-    return origin.credentials, origin.watermark, origin.likeness
+    origins.sort(key=lambda origin: (origin.credentials, origin.watermark, origin.likeness), reverse=True)
+    return Answer(verdict, tuple(origins))
 
 
 def _verdict(path: Path) -> Verdict:
     try:
         return verify(path)
     except ValueError:  # it could be decoded, so it is a WebM
-        return Verdict("none", (_NO_CREDENTIALS,))
+        return Verdict("none", ("this kind of file carries no credentials",))
 
 
 def _claimed_identity(verdict: Verdict) -> int | None:
