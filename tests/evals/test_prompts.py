@@ -11,14 +11,14 @@ from sorairo.evals.prompts import (
     SLOTS,
     STYLES,
     _listed,
+    _make_up,
     bench_cases,
     draw_seeds,
     held_out_cases,
-    template,
 )
 from sorairo.evals.statements import statements
-from sorairo.shapes import NATIVE_BUCKETS
-from sorairo.world import HELD_OUT_PAIRS, SCENARIOS, make_clip
+from sorairo.world import HELD_OUT_PAIRS, SCENARIOS
+from sorairo.world.scenarios import HELD_OUT_SCENES
 
 
 def test_the_list_is_long_and_has_nothing_twice() -> None:
@@ -46,20 +46,13 @@ def test_kinds_are_what_they_say() -> None:
         pairs = {(thing.color, thing.shape) for thing in case.clip.objects} & HELD_OUT_PAIRS
         assert bool(pairs) == (case.kind == "new pairs")
         if case.kind == "new scenes":
-            assert template(case.clip) not in _listed()["templates"]
+            assert case.clip.make_up in HELD_OUT_SCENES
+            assert case.clip.make_up not in _listed()["make_ups"]
 
 
-def test_templates_of_training_clips_are_listed_mirrored_too() -> None:
-    for seed in (3, 11):
-        clip = make_clip(seed, NATIVE_BUCKETS[0])
-        assert {template(clip), template(clip.mirrored())} <= _listed()["templates"]
-
-
-def test_a_template_is_the_make_up_of_a_scene() -> None:
-    clip = make_clip(1, NATIVE_BUCKETS[0])
-    assert template(clip) == template(make_clip(1, NATIVE_BUCKETS[0]))
-    names = {template(make_clip(seed, NATIVE_BUCKETS[0])) for seed in range(12)}
-    assert len(names) > 9
+def test_make_ups_of_training_clips_are_listed() -> None:
+    for seed in (3, 11, 50_003):
+        assert _make_up(seed) in _listed()["make_ups"]
 
 
 def test_the_list_is_the_same_each_time() -> None:

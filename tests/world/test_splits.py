@@ -14,9 +14,10 @@ import pytest
 from sorairo.cli import SPLIT
 from sorairo.shapes import NATIVE_BUCKETS
 from sorairo.world import COLORS, HELD_OUT_PAIRS, SCENARIOS, SHAPES, WorldClip, make_clip
+from sorairo.world import clip as clip_module
 from sorairo.world.camera import half_extent
 from sorairo.world.clip import SALTS, Split
-from sorairo.world.scenarios import Draw, with_held_out_pair
+from sorairo.world.scenarios import HELD_OUT_SCENES, Draw, make_up, with_held_out_pair
 
 TOLD = """
 import hashlib
@@ -104,3 +105,20 @@ def test_scenarios_come_about_as_often_as_their_weights_say(clips: tuple[WorldCl
     for name, (_, weight) in SCENARIOS.items():
         share = weight / total
         assert abs(found[name] / len(clips) - share) < 4 * np.sqrt(share * (1 - share) / len(clips)) + 0.02, name
+
+
+def test_a_make_up_is_a_scenario_its_shapes_and_the_cameras_move() -> None:
+    clip = make_clip(1, NATIVE_BUCKETS[0])
+    assert clip.make_up == clip.mirrored().make_up == make_up(clip.scenario, clip.objects[::-1], clip.facts.camera_move)
+    assert make_up("still", clip.objects, "pan left") == make_up("still", clip.objects, "pan right")
+    others = {make_up("hit", clip.objects, "rise"), make_up("hit", clip.objects[1:], "rise"), clip.make_up}
+    assert len(others) == 3
+
+
+def test_held_out_scenes_are_drawn_by_other_splits_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    shape = NATIVE_BUCKETS[0]
+    drawn, tested = make_clip(1, shape), make_clip(1, shape, "test")
+    monkeypatch.setattr(clip_module, "HELD_OUT_SCENES", frozenset({drawn.make_up, tested.make_up}))
+    assert make_clip(1, shape).make_up != drawn.make_up
+    assert make_clip(1, shape, "test").make_up == tested.make_up
+    assert not {make_clip(seed, shape).make_up for seed in range(6)} & HELD_OUT_SCENES

@@ -1,15 +1,18 @@
 """WorldBench's prompts: true captions of clips that no model trains on, in three kinds, and fresh ones.
 
 The clip itself is the ceiling: a perfect model would make one like it. The list never changes between runs or machines:
-`worldbench.json` holds the clips' seeds, and `python -m sorairo.evals.prompts` makes it again (minutes).
+`worldbench.json` holds the clips' seeds, and `python -m sorairo.evals.prompts` makes it again (an hour).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
+import sys
+import time
 from collections import deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count, cycle, islice
@@ -18,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from sorairo.data.world_frames import WorldDataConfig
+from sorairo.data.world_frames import WorldDataConfig, in_processes
 from sorairo.shapes import NATIVE_BUCKETS, VideoShape
 from sorairo.world import SCENARIOS, Caption, Style, WorldClip, caption, make_clip
 from sorairo.world.clip import Split
@@ -27,7 +30,9 @@ STYLES: tuple[Style, ...] = ("fragment", "short", "medium", "dense")
 LIST = Path(__file__).with_name("worldbench.json")
 KINDS: dict[str, int] = {"familiar": 16, "new pairs": 10, "new scenes": 8}
 """Rounds of each kind. familiar: split "test". new pairs: split "novel", where a colour and a shape meet that never do
-in training. new scenes: of split "test", those whose make-up no clip of the training seeds has."""
+in training. new scenes: of split "test", those whose make-up the built-in model has not been shown."""
+SHOWN = (*range(6000), *range(50_000, 87_000))
+"""Seeds it has learned from: those of recipes/cpu.toml, and those of the run of recipes/card."""
 QUICK_ROUNDS = {"familiar": 2, "new pairs": 0.5, "new scenes": 0.5}
 SLOTS = ("hit", "domino", "drop", "occlude", "cross", "collide", "tower", "ramp", "slide", "still", "domino", "still")
 """The scenarios of a round: each once, and those that can be counted once more."""
@@ -79,12 +84,12 @@ def bench_cases(
 def draw_seeds(kind: str, number: int, start: int = 0, known: Collection[str] | None = None) -> list[int]:
     """Seeds of clips of a kind, from ``start`` on: in rounds of SLOTS; new scenes as they come, for they are rare.
 
-    known: templates that are not new.
+    known: make-ups that are not new.
     """
-    known = _listed()["templates"] if known is None else known
+    known = _listed()["make_ups"] if known is None else known
     clips = (make_clip(seed, NATIVE_BUCKETS[0], _split(kind)) for seed in count(start))
     if kind == "new scenes":
-        return list(islice((clip.seed for clip in clips if template(clip) not in known), number))
+        return list(islice((clip.seed for clip in clips if clip.make_up not in known), number))
     waiting: dict[str, deque[int]] = {scenario: deque() for scenario in SCENARIOS}
     seeds = []
     for scenario in islice(cycle(SLOTS), number):
@@ -95,14 +100,8 @@ def draw_seeds(kind: str, number: int, start: int = 0, known: Collection[str] | 
     return seeds
 
 
-def template(clip: WorldClip) -> str:
-    """A short name of a scene's make-up: its scenario, the shapes in it by their roles, and the camera's move."""
-    shapes = sorted(f"{o.role} {o.shape}" for o in clip.objects if o.role != "stopper")
-    return _digest(", ".join([clip.scenario, *shapes, clip.facts.camera_move]), 6)
-
-
-def _digest(text: str, length: int) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:length]
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _split(kind: str) -> Split:
@@ -111,9 +110,9 @@ def _split(kind: str) -> Split:
 
 @lru_cache(maxsize=1)
 def _listed() -> dict[str, Any]:
-    """Seeds by kind, and the templates of the training clips and of their mirror images."""
+    """Seeds by kind, and the make-ups of the clips that the built-in model has learned from."""
     listed: dict[str, Any] = json.loads(LIST.read_text())
-    return {**listed, "templates": frozenset(listed["templates"].split())}
+    return {**listed, "make_ups": frozenset(listed["make_ups"].split())}
 
 
 def _cases(kind: str, seeds: Sequence[int], shape: VideoShape) -> tuple[Case, ...]:
@@ -131,29 +130,40 @@ def _case(kind: str, seed: int, style: Style, shape: VideoShape) -> Case:
 
 def case_of(prompt: str, shape: VideoShape = NATIVE_BUCKETS[0]) -> Case | None:
     """The case of a prompt of the list, by its very words."""
-    kind, _, place = str(_listed()["words"].get(_digest(prompt, 12), "")).partition(" ")
+    kind, _, place = str(_listed()["words"].get(_digest(prompt), "")).partition(" ")
     if not place:
         return None
     kind, number = kind.replace("-", " "), int(place)
     return _case(kind, _listed()[kind][number], _style(number), shape)
 
 
-def make_list(training: Iterable[WorldClip]) -> str:
-    """The list as JSON; ``training``: the clips that the built-in model learns from."""
-    known = sorted({template(shown) for clip in training for shown in (clip, clip.mirrored())})
-    return list_of(known)
-
-
-def list_of(known: Sequence[str]) -> str:
-    """The list when ``known`` are the templates that training shows."""
+def list_of(known: Collection[str]) -> str:
+    """The list as JSON when ``known`` are the make-ups that training shows."""
     seeds = {kind: draw_seeds(kind, rounds * ROUND, FIRST_SEEDS[kind], known) for kind, rounds in KINDS.items()}
     words = {
-        _digest(case.caption.text, 12): f"{kind.replace(' ', '-')} {place}"
+        _digest(case.caption.text): f"{kind.replace(' ', '-')} {place}"
         for kind in KINDS
         for place, case in enumerate(_cases(kind, seeds[kind], NATIVE_BUCKETS[0]))
     }
-    return json.dumps({**seeds, "words": words, "templates": " ".join(known)}) + "\n"
+    return json.dumps({**seeds, "words": words, "make_ups": " ".join(sorted(known))}) + "\n"
+
+
+def _make_up(seed: int) -> str:
+    return WorldDataConfig().clip(seed).make_up
+
+
+def main() -> None:
+    """Writes the list anew and prints what belongs in `HELD_OUT_SCENES`."""
+    known, begun = set(), time.monotonic()
+    for done, name in enumerate(in_processes(_make_up, list(SHOWN), os.cpu_count() or 1), start=1):
+        known.add(name)
+        if done % 1000 == 0:
+            left = (time.monotonic() - begun) / done * (len(SHOWN) - done)
+            print(f"{done} of {len(SHOWN)} training clips, {left / 60:.0f} min left", file=sys.stderr)
+    LIST.write_text(list_of(known))
+    _listed.cache_clear()
+    print(*sorted({case.clip.make_up for case in bench_cases() if case.kind == "new scenes"}))
 
 
 if __name__ == "__main__":
-    LIST.write_text(make_list(WorldDataConfig().clip(seed) for seed in WorldDataConfig().seeds()))
+    main()

@@ -21,7 +21,7 @@ from sorairo.world.environment import draw_environment
 from sorairo.world.facts import Facts, observe
 from sorairo.world.objects import HELD_OUT_PAIRS, SceneObject, solid_rows
 from sorairo.world.physics import simulate
-from sorairo.world.scenarios import SCENARIOS, Draw, with_held_out_pair
+from sorairo.world.scenarios import HELD_OUT_SCENES, SCENARIOS, Draw, make_up, with_held_out_pair
 from sorairo.world.tracer import trace_frame
 from sorairo.world.vectors import Table
 
@@ -48,6 +48,11 @@ class WorldClip:
     camera: Table
     environment: Table
     facts: Facts
+
+    @property
+    def make_up(self) -> str:
+        """See `sorairo.world.scenarios.make_up`."""
+        return make_up(self.scenario, self.objects, self.facts.camera_move)
 
     def mirrored(self) -> WorldClip:
         """The same clip with left and right exchanged, in the picture and in the facts."""
@@ -83,6 +88,8 @@ def _attempt(seed: int, shape: VideoShape, split: Split, scenario: str, attempt:
     environment, light, ground = draw_environment(rng)
     tangent, azimuth = view_tangent(shape.width, shape.height), AZIMUTHS.get(scenario, (0.0, 0.3))
     camera, move = draw_camera(rng, shape.num_frames, tangent, azimuth, STILLNESS.get(scenario, 0.55))
+    if split == "train" and make_up(scenario, objects, move) in HELD_OUT_SCENES:
+        return None
     trajectory = simulate(objects, shape.num_frames, shape.fps)
     if not np.isfinite(trajectory.poses).all():
         return None

@@ -4,6 +4,7 @@ Each scenario draws from a `Draw` and returns objects; what then happens is phys
 Roles: actor (moves first), target, member (of a group), bystander, prop (wall, ramp), stopper (never seen).
 """
 
+import hashlib
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -27,6 +28,16 @@ from sorairo.world.objects import (
 Objects = list[SceneObject]
 PLAIN_SHAPES = ("cube", "cylinder", "cone", "ring", "sphere")
 ROLLERS = ("sphere", "sphere", "cylinder", "ring")
+_HELD_OUT = """
+    00d646 0195df 02f5e7 035da6 04c94c 084662 0a4191 0c7a21 0ce37f 0d5f88 0f7e23 14e0cb 217e23 229df6 23c07e 2438ea
+    247c28 25356e 28d1ba 2b2cdf 2bffad 2e23bb 31e2eb 3faa93 4181c5 484c52 4a2c22 4a8daa 4dd59e 50c634 5176fa 54505b
+    566dd3 5d717b 5d8bcc 5f81ab 614533 63eabb 69e52e 6ac8d6 6d472e 6dfbc2 707125 712136 7776d1 77da7c 7a7516 7e0ffb
+    8068b7 857117 8903ce 8a4b87 8ca4b5 9261cc 9479cc 9de0c2 a1ada6 a5dceb a64c34 a72a73 a76071 ab9e83 ae23e9 b47e4d
+    b6f286 b92308 b97237 b9aa21 bb8011 bd017c be4a54 bec67f bf2a89 c38bac cef16d d8861f e2c867 e417d5 e497cf e4fe08
+    e5b242 ea59bd eafcc4 eb390a f16ed5 f1f6f1 f3913c f616c7 fa1358 fa4210 fbf832 fc4ae7 fded6a
+"""
+HELD_OUT_SCENES = frozenset(_HELD_OUT.split())
+"""By `make_up`: what no clip of the split "train" is made of, but WorldBench's new scenes are."""
 
 
 class Draw:
@@ -330,3 +341,13 @@ def with_held_out_pair(draw: Draw, objects: Objects) -> Objects:
         return o if (new, o.shape) in HELD_OUT_PAIRS else replace(o, color=new)
 
     return [repaint(o) for o in objects]
+
+
+def make_up(scenario: str, objects: Iterable[SceneObject], move: str) -> str:
+    """A short name of what a scene is made of: its scenario, the shapes in it by their roles, the camera's move.
+
+    A scene and its mirror image have the same.
+    """
+    shapes = sorted(f"{o.role} {o.shape}" for o in objects if o.role != "stopper")
+    sideless = move.removesuffix(" left").removesuffix(" right")
+    return hashlib.sha256(", ".join([scenario, *shapes, sideless]).encode()).hexdigest()[:6]
