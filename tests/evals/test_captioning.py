@@ -19,11 +19,12 @@ from sorairo.evals.captioning import (
     score_captions,
     swapped,
     table,
-    truth_of,
+    truths_of,
 )
 from sorairo.evals.statements import Noun, Statement
 from sorairo.models.video_vae import VideoVAE
-from sorairo.world import WorldClip
+from sorairo.shapes import NATIVE_BUCKETS
+from sorairo.world import WorldClip, make_clip
 from sorairo.world.account import account, write_account
 
 
@@ -59,11 +60,27 @@ def test_the_mirror_image_is_wrong_about_sides_only(clips: list[WorldClip]) -> N
 
 def test_precision_and_recall_are_told_apart(clips: list[WorldClip]) -> None:
     clip = clips[0]
-    true = sorted({str(s.noun) for s in truth_of(clip) if s.fact == "shape"})
+    true = sorted({str(s.noun) for s in truths_of(clip)[0] if s.fact == "shape"})
     text = f"objects: {true[0]}; grey wall. events: . ground: snow."
     scores = by_fact([text], [clip])
     assert (scores["shape"].num_said, scores["shape"].precision) == (2, 0.5 if true[0] != "grey wall" else 1)
     assert scores["shape"].recall == pytest.approx(1 / len(true))
+
+
+def test_either_of_two_that_run_into_each_other_may_be_told_to_hit() -> None:
+    clip = next(c for c in map(collision, range(100)) if c.scenario == "collide" and len(c.objects) == 2)
+    first, second = truths_of(clip)
+    hits = [next(s for s in truth if s.fact == "hit") for truth in (first, second)]
+    assert (hits[0].noun, hits[0].other) == (hits[1].other, hits[1].noun)
+    ways = {(s.noun, s.value) for truth in (first, second) for s in truth if s.fact == "direction"}
+    assert ways >= {(hits[0].noun, clip.facts.direction[0]), (hits[1].noun, clip.facts.direction[1])}
+    actor, target = (f"{thing.color} {thing.shape}" for thing in clip.objects)
+    scores = by_fact([f"objects: {actor}; {target}. events: {target} hit {actor}."], [clip])
+    assert scores["cause"].precision == 1
+
+
+def collision(seed: int) -> WorldClip:
+    return make_clip(seed, NATIVE_BUCKETS[0], "test")
 
 
 def test_sides_are_exchanged() -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,15 +68,28 @@ class FactScore:
     recall_interval: tuple[float, float]
 
 
-def truth_of(clip: WorldClip) -> frozenset[Statement]:
-    """All that a perfect witness would state."""
-    return frozenset(statements(account(clip)))
+def truths_of(clip: WorldClip) -> tuple[frozenset[Statement], ...]:
+    """All that a perfect witness would state; of two things that run into each other either may be told to hit."""
+    told = (clip, _other_way_round(clip)) if clip.scenario == "collide" else (clip,)
+    return tuple(frozenset(statements(account(one))) for one in told)
+
+
+def _other_way_round(clip: WorldClip) -> WorldClip:
+    """The same clip with the target as the actor."""
+    roles = {"actor": "target", "target": "actor"}
+    objects = tuple(replace(thing, role=roles.get(thing.role, thing.role)) for thing in clip.objects)
+    both = {number for number, thing in enumerate(objects) if thing.role in roles}
+    events = tuple(
+        replace(e, subject=e.other, other=e.subject) if e.other is not None and {e.subject, e.other} == both else e
+        for e in clip.facts.events
+    )
+    return replace(clip, objects=objects, facts=replace(clip.facts, events=events))
 
 
 def score_captions(captions: Sequence[str], clips: Sequence[WorldClip]) -> tuple[FactScore, ...]:
     """Captions in the strict notation against the clips in the same places."""
     said = [frozenset(statements(read_account(text))) for text in captions]
-    truth = [truth_of(clip) for clip in clips]
+    truth = [max(truths_of(clip), key=lambda true: len(true & told)) for told, clip in zip(said, clips, strict=True)]
     scores = [_score(row, facts, said, truth) for row, facts in ROWS.items()]
     return (*scores, _sides(said, truth))
 
