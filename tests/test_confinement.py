@@ -6,6 +6,7 @@ import json
 import math
 import operator
 import os
+import shutil
 import time
 
 import pytest
@@ -33,6 +34,11 @@ def test_one_that_dies_is_told_in_a_line_and_the_next_one_works() -> None:
     with pytest.raises(ValueError, match=r"^it cannot be decoded: it broke its decoder, or wanted too much$"):
         run_confined(Confines(), os.abort)
     assert run_confined(Confines(), math.floor, 2.5) == 2
+
+
+def test_a_full_disk_is_not_taken_for_a_broken_file() -> None:
+    with pytest.raises(OSError, match="No space left on device"):
+        run_confined(Confines(), shutil.copyfile, __file__, "/dev/full")
 
 
 def test_too_long_by_the_clock() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import errno
 import json
 import os
 import resource
@@ -50,6 +51,7 @@ def run_confined(confines: Confines, work: Callable[..., Any], *arguments: Any) 
 
     Raises:
         ValueError: what ``work`` raised as one; or it took too long, too much memory, or broke.
+        OSError: ``work`` found the disk full.
     """
     order = {"module": work.__module__, "name": work.__name__, "arguments": arguments, "confines": asdict(confines)}
     with _turn:
@@ -64,6 +66,8 @@ def run_confined(confines: Confines, work: Callable[..., Any], *arguments: Any) 
         sending.flush()
         line = receiving.readline()
     told = json.loads(line) if line.strip() else {}
+    if "full" in told:
+        raise OSError(*told["full"])
     if "made" not in told:
         raise ValueError(told.get("refused", "it cannot be decoded: it broke its decoder, or wanted too much"))
     return told["made"]
@@ -102,6 +106,9 @@ def _obey(work: Callable[..., Any], arguments: list[Any], confines: Confines, se
             told = {"made": work(*arguments)}
         except ValueError as error:
             told = {"refused": str(error)}
+        except OSError as error:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            told = {"full": [error.errno, error.strerror, error.filename]} if full else {}
         except MemoryError:
             told = {"refused": "it wants more memory than a file may have"}
         with open(sending, "wb") as file:
