@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from sorairo.data.footage_filters import ACCEPTED, REASONS, FilterSettings, looks_for_text, rejected
+from sorairo.data.footage_filters import ACCEPTED, REASONS, FilterSettings, rejected
 from sorairo.data.ingest import settings_with
 from sorairo.media import Frames
+from sorairo.safety.detectors import TextDetector, opened
 
 GOOD = {"seconds": 3.0, "light": 0.5, "motion": 0.02, "shake": 0.002, "bars": 0.0, "sharpness": 0.1}
 SETTINGS = FilterSettings()
@@ -55,7 +56,7 @@ def test_what_nobody_has_looked_at_is_not_taken() -> None:
 
 
 def test_writing_that_stays_is_found() -> None:
-    assert looks_for_text()
+    assert opened(TextDetector)
     found = rejected(GOOD, samples("SUBSCRIBE to my channel"), "", SETTINGS)
     assert found is not None
     assert found.reason == "text"
@@ -73,6 +74,16 @@ def test_the_operators_policy_decides(own_settings: Path, monkeypatch: pytest.Mo
     assert "nudity detector" in found.detail
 
 
+def test_what_other_rules_found_is_not_taken_as_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SORAIRO_HOME", str(tmp_path))
+    before = SETTINGS.digest
+    policy = files("sorairo.safety").joinpath("data/policy.toml").read_text()
+    (tmp_path / "policy.toml").write_text(policy + "\n[pictures]\nnudity = 0.0\n")
+    stricter = SETTINGS.digest
+    monkeypatch.setattr("sorairo.data.footage_filters.opened", lambda kind: None)  # as where no detector is installed
+    assert len({before, stricter, SETTINGS.digest}) == 3
+
+
 def test_settings_are_changed_by_name() -> None:
     changed = settings_with(["least_seconds=2", "most_text=0.5"])
     assert (changed.least_seconds, changed.most_text) == (2.0, 0.5)
@@ -81,3 +92,5 @@ def test_settings_are_changed_by_name() -> None:
         settings_with(["most_texts=1"])
     with pytest.raises(ValueError, match="a bound is set as NAME=NUMBER"):
         settings_with(["most_text=much"])
+    with pytest.raises(ValueError, match="a bound is set as NAME=NUMBER"):
+        settings_with(["most_text=nan"])

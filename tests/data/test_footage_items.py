@@ -41,12 +41,19 @@ def test_the_nearest_notes_win(folder: Path) -> None:
         ("list.toml", '["deep/c.webm"]\nlicence = "MIT"\nsource = "s"\ncaptions = ["a, b"]'),
         ("list.json", '{"deep/c.webm": {"licence": "MIT", "source": "s", "captions": ["a, b"]}}'),
         ("list.csv", 'name,licence,source,caption\ndeep/c.webm,MIT,s,"a, b"\n'),
+        ("list.CSV", '\ufeffname,licence,source,caption\r\ndeep/c.webm,MIT,s,"a, b"\r\n'),  # of a spreadsheet
     ],
 )
 def test_a_list_names_its_own(folder: Path, name: str, text: str) -> None:
     (folder / name).write_text(text)
     (item,) = find_items(folder / name)
     assert (item.name, item.path, item.notes) == ("deep/c.webm", folder / "deep/c.webm", Notes("MIT", "s", ("a, b",)))
+
+
+def test_a_line_that_breaks_within_a_caption_stays_two_lines(folder: Path) -> None:
+    (folder / "list.csv").write_text('name,caption\nb.mp4,"a hill\nat night"\n')
+    (item,) = find_items(folder / "list.csv")
+    assert item.notes.captions == ("a hill\nat night",)
 
 
 @pytest.mark.parametrize("licence", ["", "unknown", " Unstated ", "?"])
@@ -75,6 +82,7 @@ def test_a_licence_that_says_nothing_is_none(licence: str) -> None:
             "list.csv: cannot be read: line 2 has more values than columns",
         ),
         ("list.csv", "licence,name\nMIT\n", "line 2 has no name"),
+        ("list.csv", "name,caption\nb.mp4,one\nb.mp4,two\n", "line 3 names 'b.mp4', which a line before it names"),
     ],
 )
 def test_mistakes_are_one_line(folder: Path, name: str, text: str | None, words: str) -> None:

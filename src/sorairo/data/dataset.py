@@ -21,10 +21,11 @@ import pyarrow.parquet as pq
 from PIL import Image, ImageDraw
 
 import sorairo
-from sorairo.data.footage_filters import REASONS, FilterSettings, looks_for_text
+from sorairo.data.footage_filters import REASONS, FilterSettings
 from sorairo.data.footage_items import Item
 from sorairo.media import Frames, file_sha256, fitted, new_file, write_png
 from sorairo.provenance.fingerprint import Thumbnails, most_alike
+from sorairo.safety.detectors import TextDetector, opened
 
 CARD, INDEX, PAGE, SHEET = "card.json", "index.parquet", "card.md", "contact.png"
 WORK = "work"  # the folder of what was found in each file
@@ -196,7 +197,7 @@ def _card(
         },
         "sizes": dict(sorted(Counter(f"{row['width']}x{row['height']}" for row in accepted).items())),
         "settings": asdict(settings),
-        "text_looked_for": looks_for_text(),
+        "text_looked_for": opened(TextDetector) is not None,
         "shards": list(shards),
         "index_sha256": index,
     }
@@ -232,9 +233,8 @@ def _write_sheet(out: Path, rows: Sequence[Row]) -> None:
     """The middle frame of each shot, accepted ones first, with the reason under those that were not."""
     shots = [row for row in rows if row["key"]][:MOST_CELLS]
     cells = [_cell(out, row) for row in shots] or [np.full((CELL[1], CELL[0], 3), 255, np.uint8)]
-    blank = np.full_like(cells[0], 255)
-    cells += [blank] * (-len(cells) % min(CELLS_PER_ROW, len(cells)))
     width = min(CELLS_PER_ROW, len(cells))
+    cells += [np.full_like(cells[0], 255)] * (-len(cells) % width)
     lines = [np.concatenate(cells[start : start + width], axis=1) for start in range(0, len(cells), width)]
     write_png(out / SHEET, np.concatenate(lines))
 

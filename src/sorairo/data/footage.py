@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sorairo.media import read_picture, read_video
+from sorairo.media import read_any
 from sorairo.world.clip import Pixels
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".webm", ".mkv")
@@ -26,16 +26,10 @@ def read_footage(folder: Path, smallest_side: int) -> list[Pixels]:
     if not folder.is_dir():
         raise ValueError(f"footage is {str(folder)!r}; there is no such folder")
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES + PICTURE_SUFFIXES)
-    clips = [clip for clip in (_reduced(_read(path)) for path in paths) if min(clip.shape[1:3]) >= smallest_side]
+    clips = [clip for clip in (_reduced(read_any(path)[0]) for path in paths) if min(clip.shape[1:3]) >= smallest_side]
     if not clips:
         raise ValueError(f"footage is {str(folder)!r}; it holds no video or picture of {smallest_side} pixels a side")
     return clips
-
-
-def _read(path: Path) -> Pixels:
-    if path.suffix.lower() in PICTURE_SUFFIXES:
-        return np.asarray(read_picture(path))[None]
-    return read_video(path)[0]
 
 
 def _reduced(clip: Pixels) -> Pixels:

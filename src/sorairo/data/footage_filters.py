@@ -33,7 +33,10 @@ class FilterSettings:
 
     @property
     def digest(self) -> str:
-        told = json.dumps({"version": VERSION, **asdict(self)}, sort_keys=True)
+        """Of all by which a shot is judged: these bounds, the operator's policy, and which detectors are there."""
+        there = [opened(kind) is not None for kind in (TextDetector, NudityDetector, FaceDetector, MinorDetector)]
+        others = {"version": VERSION, "policy": operators_policy(home_folder()).digest, "detectors": there}
+        told = json.dumps({**others, **asdict(self)}, sort_keys=True)
         return hashlib.sha256(told.encode()).hexdigest()[:12]
 
 
@@ -76,10 +79,6 @@ def rejected(
             return Reject(reason, f"{measure} is {value:.4g}; {name} is {bound:g}")
     decision = check_uploads({"shot": samples}, _pictures(consent))
     return None if decision.allowed else Reject("policy", decision.reason())
-
-
-def looks_for_text() -> bool:
-    return opened(TextDetector) is not None
 
 
 def _text(samples: Sequence[Frames]) -> float:

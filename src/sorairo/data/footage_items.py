@@ -102,8 +102,8 @@ def _notes(path: Path, name: str, table: Mapping[str, Mapping[str, Any]]) -> Not
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        text = path.read_text("utf-8")
-        data = _rows(text) if path.suffix == ".csv" else _READERS[path.suffix](text)
+        text, suffix = path.read_text("utf-8-sig"), path.suffix.lower()  # tables of spreadsheets begin with a mark
+        data = _rows(text) if suffix == ".csv" else _READERS[suffix](text)
     except KeyError as error:
         raise ValueError(f"{path}: {error} is missing; a list is .toml, .json, or .csv with a column `name`") from None
     except (OSError, ValueError, csv.Error) as error:
@@ -114,11 +114,13 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _rows(text: str) -> dict[str, Any]:
-    table, lines = {}, csv.DictReader(text.splitlines())
+    table, lines = {}, csv.DictReader(text.splitlines(keepends=True))
     for row in lines:
         caption = row.pop("caption", "")
         name = row.pop("name")
         if None in row or not name:
             raise ValueError(f"line {lines.line_num} has {'more values than columns' if None in row else 'no name'}")
+        if name in table:
+            raise ValueError(f"line {lines.line_num} names {name!r}, which a line before it names")
         table[name] = row | ({"captions": [caption]} if caption else {})
     return table

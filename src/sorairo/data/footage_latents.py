@@ -69,8 +69,8 @@ def write_footage_latents(
         told: dict[str, list[str]] = {"train": [], "held-out": [], "captions": []}
         for kind, keys in (("train", {row["key"] for row in rows} - out), ("held-out", out)):
             examples = _examples(dataset, keys, len(rows), on_progress, caption_clip)
-            for number, group in enumerate(_grouped(examples)):
-                path = folder / f"{done.stem}-{kind}-{number:05d}.safetensors"
+            while group := list(islice(examples, EXAMPLES_PER_SHARD)):
+                path = folder / f"{done.stem}-{kind}-{len(told[kind]):05d}.safetensors"
                 folder.mkdir(parents=True, exist_ok=True)
                 write_examples(path, group, vae, encoder)
                 told[kind].append(path.name)
@@ -132,8 +132,3 @@ def _examples(
                 cover = np.zeros((latent.num_frames, latent.height, latent.width), np.float16)
                 yield clip, Description(False, None, captions, cover)
             on_progress("latents", done, total)
-
-
-def _grouped(examples: Iterator[Example]) -> Iterator[list[Example]]:
-    while group := list(islice(examples, EXAMPLES_PER_SHARD)):
-        yield group

@@ -61,9 +61,6 @@ class _Notes:
     samples: dict[int, Frames] = field(default_factory=dict)
     thumbnails: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
 
-    def __len__(self) -> int:
-        return len(self.light)
-
 
 def look(path: str, folder: str) -> dict[str, Any]:
     """Shots of a file and what is measured of each, as plain data; pictures of each go to ``folder``/N.npz.
@@ -75,11 +72,11 @@ def look(path: str, folder: str) -> dict[str, Any]:
     before: Grey | None = None
     for frame in steady(read_timed(path, LIMITS, LOOKED_AT_SIDE)):
         fps, hdr = frame.fps, frame.hdr
-        cut = detector.process_frame(FrameTimecode(len(notes), fps), _small(frame.picture)[:, :, ::-1])
+        cut = detector.process_frame(FrameTimecode(len(notes.light), fps), _small(frame.picture)[:, :, ::-1])
         notes.cuts += [where.frame_num for where in cut]
         before = _note(notes, frame, before)
     shots = []
-    for number, (start, stop) in enumerate(pairwise([0, *notes.cuts, len(notes)])):
+    for number, (start, stop) in enumerate(pairwise([0, *notes.cuts, len(notes.light)])):
         shots.append({"start": start, "stop": stop, "measures": _measured(notes, start, stop, fps)})
         _keep_pictures(notes, start, stop, Path(folder) / f"{number}.npz")
     return {"fps": fps, "hdr": hdr, "shots": shots}
@@ -108,7 +105,7 @@ def _small(picture: Frames) -> Frames:
 
 
 def _note(notes: _Notes, frame: TimedFrame, before: Grey | None) -> Grey:
-    index, small = len(notes), _small(frame.picture)
+    index, small = len(notes.light), _small(frame.picture)
     grey = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
     notes.light.append(float(grey.mean()) / 255)
     notes.brightest.append((grey.max(1), grey.max(0)))
@@ -116,18 +113,15 @@ def _note(notes: _Notes, frame: TimedFrame, before: Grey | None) -> Grey:
         notes.motion.append(0.0)
         notes.path.append((0.0, 0.0))
     else:
+        window = np.asarray(cv2.createHanningWindow(grey.shape[::-1], cv2.CV_32F))
         notes.motion.append(float(cv2.absdiff(grey, before).mean()) / 255)
-        (across, down), _ = cv2.phaseCorrelate(before.astype(np.float32), grey.astype(np.float32), _window(grey.shape))
+        (across, down), _ = cv2.phaseCorrelate(before.astype(np.float32), grey.astype(np.float32), window)
         notes.path.append((across / MEASURED_SIDE, down / MEASURED_SIDE))
     if index % max(1, round(frame.fps)) == 0:
         notes.samples[index] = frame.picture
     if index in notes.samples or index % max(1, round(frame.fps / THUMBNAILS_PER_SECOND)) == 0:
         notes.thumbnails[index] = thumbnails([frame.picture])[0]
     return grey
-
-
-def _window(shape: tuple[int, ...]) -> NDArray[np.float32]:
-    return np.asarray(cv2.createHanningWindow((shape[1], shape[0]), cv2.CV_32F))
 
 
 def _measured(notes: _Notes, start: int, stop: int, fps: float) -> dict[str, float]:

@@ -14,6 +14,7 @@ import shutil
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,8 +35,7 @@ RESULT = "result.json"
 MOST_BLOCKS = 1000  # into which Ray divides the files: what a killed worker does again
 
 Told = dict[str, str]
-Stage = Callable[[Told], Told]
-"""The name, path and consent of a file to its name and the folder in ``work`` where lies what was found in it."""
+"""The name, path and consent of a file, or its name and the folder in ``work`` where lies what was found in it."""
 
 
 def ingest(
@@ -57,13 +57,14 @@ def ingest(
         ValueError: as `footage_items.find_items`; or no cluster answers. OSError: as `media.new_file`.
     """
     settings, work = settings or FilterSettings(), out.absolute() / WORK
+    stage = partial(_staged, settings, settings.digest, work)
     items = find_items(where)
     work.mkdir(parents=True, exist_ok=True)
     refused = {item.name: _without_rights(item, allow_unknown_licence) for item in items}
     wanted = [item for item in items if refused[item.name] is None]
     rows = [{"name": item.name, "path": str(item.path.absolute()), "consent": item.notes.consent} for item in wanted]
     address = os.environ.get("RAY_ADDRESS", "local" if workers > 1 else "") if ray == "auto" else ray
-    stage, found = partial(_staged, settings, work), {}
+    found = {}
     told = _by_ray(stage, rows, workers, address) if address and rows else map(stage, rows)
     for done, row in enumerate(told, start=1):
         found[row["name"]] = json.loads((work / row["folder"] / RESULT).read_text()) | {"folder": row["folder"]}
@@ -79,8 +80,8 @@ def settings_with(changes: Sequence[str]) -> FilterSettings:
     for change in changes:
         name, _, number = change.partition("=")
         try:
-            told[name] = float(number)
-        except ValueError:
+            told[name] = float(Fraction(number))  # is never infinite, nor no number
+        except (ValueError, ZeroDivisionError):
             raise ValueError(f"set is {change!r}; a bound is set as NAME=NUMBER, for example least_seconds=2") from None
     return load(FilterSettings, told, "set")
 
@@ -92,14 +93,14 @@ def _without_rights(item: Item, allowed: bool) -> dict[str, Any] | None:
     return {"sha256": "", "reason": reason, "detail": f"its notes tell no {reason}"}
 
 
-def _staged(settings: FilterSettings, work: Path, row: Told) -> Told:
+def _staged(settings: FilterSettings, digest: str, work: Path, row: Told) -> Told:
     """Looks at a file and cuts what is accepted into ``work``; at once if that was done."""
     path, consent = row["path"], row["consent"]
     try:
         sha256 = file_sha256(Path(path))
     except OSError as error:
         sha256, consent = "", f"{path}: {error.strerror}"
-    name = hashlib.sha256(f"{sha256} {settings.digest} {consent}".encode()).hexdigest()[:32]
+    name = hashlib.sha256(f"{sha256} {digest} {consent}".encode()).hexdigest()[:32]
     if not (work / name / RESULT).exists():
         own = work / f".{name}.{os.getpid()}.partial"
         shutil.rmtree(own, ignore_errors=True)
@@ -126,7 +127,7 @@ def _looked_at(path: str, consent: str, settings: FilterSettings, folder: Path) 
     return seen | {"width": width, "height": height}
 
 
-def _by_ray(stage: Stage, rows: list[Told], workers: int, address: str) -> Iterator[Told]:
+def _by_ray(stage: Callable[[Told], Told], rows: list[Told], workers: int, address: str) -> Iterator[Told]:
     """``stage`` of every row, in any order, by Ray Data: what a worker does that is killed another does again."""
     # Ray would report what it is used for to its makers, and ask for a token on this machine alone.
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0"} | ({"RAY_AUTH_MODE": "disabled"} if address == "local" else {})
