@@ -14,7 +14,7 @@ from PIL import Image
 
 from sorairo import cli
 from sorairo.checkpoint import load_tensors
-from sorairo.data.dataset import CARD
+from sorairo.data.dataset import CARD, read_index
 from sorairo.data.ingest import ingest
 from sorairo.data.latent_dataset import LatentDataset
 from sorairo.media import file_sha256, write_mp4
@@ -189,6 +189,8 @@ def test_mistakes_are_told_before_anything_is_made(dataset: Path, tmp_path: Path
         finetune(str(tiny_model), tmp_path, tmp_path / "own", QUICK)
     with pytest.raises(ValueError, match="steps is 0; the nearest possible is 1"):
         FineTuning(steps=0)
+    with pytest.raises(ValueError, match="seed is -1; the nearest possible is 0"):
+        FineTuning(seed=-1)
     quick = tmp_path / "quick"
     shutil.copytree(tiny_model, quick)
     settings = json.loads((quick / "config.json").read_text())
@@ -226,11 +228,14 @@ def test_the_way_back_from_a_file(clip: Path, full: Path, dataset: Path, capsys:
         ("shard", "shots-00000.tar"), ("model", "zebra-model"), ("clip", "clip.mp4"),
     ]  # fmt: skip
     assert links[0].sha256 == json.loads((dataset / CARD).read_text())["shards"][0]["sha256"]
-    assert forget("nobody.mp4", folders) == []
+    hashed = read_index(dataset)[[row["item"] for row in read_index(dataset)].index("1.mp4")]["sha256"].upper()
+    assert forget("footage/1.mp4", folders) == forget(hashed, folders) == links
+    assert forget("nobody.mp4", folders) == forget("nobody/11.mp4", folders) == forget(".", folders) == []
     searched = ["--in", str(dataset.parent), "--in", str(full.parent)]
     assert cli.run(["forget", "1.mp4", *searched]) == 0
     assert "model: zebra-model" in capsys.readouterr().out
     assert cli.run(["forget", "nobody.mp4", *searched]) == 5
+    assert cli.run(["forget", "1.mp4", "--in", "nowhere"]) == 2
     assert cli.run(["lineage", str(clip), *searched]) == 0
     assert "data set: zebras" in capsys.readouterr().out
 

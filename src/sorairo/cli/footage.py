@@ -17,8 +17,9 @@ from sorairo.cli.terminal import note, printable, progress_bars
 if TYPE_CHECKING:
     from sorairo.training.lineage import Link
 
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 SEARCHED = click.option(
-    "--in", "folders", multiple=True, type=FILE, help="Folder to search; may be repeated.  [default: this folder]"
+    "--in", "folders", multiple=True, type=FOLDER, help="Folder to search; may be repeated.  [default: this folder]"
 )
 
 
@@ -107,7 +108,7 @@ def lineage(clip: Path, folders: tuple[Path, ...]) -> None:
 @click.argument("item")
 @SEARCHED
 def forget(item: str, folders: tuple[Path, ...]) -> int:
-    """List every shard, model and clip that descends from ITEM, a file of footage: its name or its SHA-256.
+    """List every shard, model and clip that descends from ITEM, a file of footage: its name, path, or SHA-256.
 
     Deletes nothing. Exit code: 0 something descends from it, 5 nothing was found.
     """

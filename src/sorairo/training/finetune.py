@@ -24,16 +24,7 @@ from sorairo.media import file_sha256, new_file
 from sorairo.models.text_encoder import TextEncoder
 from sorairo.models.video_vae import VideoVAE
 from sorairo.pipelines.bundle import default_device, write_bundle
-from sorairo.pipelines.cards import (
-    CARD_FILE,
-    CONFIG_FILE,
-    DIT_FILE,
-    VAE_FILE,
-    find_model,
-    list_models,
-    load_card,
-    load_config,
-)
+from sorairo.pipelines.cards import CONFIG_FILE, DIT_FILE, VAE_FILE, find_model, list_models, load_card, load_config
 from sorairo.pipelines.request import MAX_PROMPT_CHARACTERS
 from sorairo.shapes import NATIVE_BUCKETS
 from sorairo.training.dit_loop import DiTTrainer
@@ -66,7 +57,7 @@ class FineTuning:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (("lora_rank", 0), ("steps", 1), ("steps_per_check", 1), ("patience", 1)):
+        for name, least in (("lora_rank", 0), ("steps", 1), ("steps_per_check", 1), ("patience", 1), ("seed", 0)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} is {getattr(self, name)}; the nearest possible is {least}")
 
@@ -201,7 +192,7 @@ def _write_lines(path: Path, lines: Sequence[Mapping[str, Any]]) -> None:
 def _check_same(out: Path, begun: Path, lineage: dict[str, Any]) -> None:
     """Raises ValueError if ``out`` is another model, or has begun to become one."""
     known = json.loads(begun.read_text()) if begun.exists() else lineage
-    if (out / CARD_FILE).exists():
+    if (out / CONFIG_FILE).exists():
         known = load_card(out).facts.get("lineage")
     if known != lineage:
         another = " and ".join(key for key in lineage if not known or known.get(key) != lineage[key])

@@ -70,8 +70,8 @@ def lineage(clip: Path, folders: Sequence[Path]) -> list[Link]:
 def forget(item: str, folders: Sequence[Path]) -> list[Link]:
     """Every shard, model and clip below ``folders`` that descends from a file of footage.
 
-    ``item``: its name in a data set, or at least eight digits of its SHA-256. Near-duplicates of it are named too, and
-    as `UNREADABLE` what may descend from it and cannot be read.
+    ``item``: its name in a data set, the end of that name, or a path that ends with it; or at least eight digits of its
+    SHA-256. Near-duplicates of it are named too, and as `UNREADABLE` what may descend from it and cannot be read.
     """
     links: list[Link] = []
     cards: set[str] = set()
@@ -109,8 +109,10 @@ def _descendants(item: str, dataset: Path) -> Iterator[Link]:
     except ValueError:  # another kind of card
         return
     rows = read_index(dataset)
-    short = len(item) >= LEAST_DIGITS
-    own = [row for row in rows if row["item"] == item or (short and row["sha256"].startswith(item))]
+    digits = item.lower() if len(item) >= LEAST_DIGITS else "none"
+    path = f"/{item}"  # rather too much is found than too little
+    alike = {name for name in (row["item"] for row in rows) if f"/{name}".endswith(path) or path.endswith(f"/{name}")}
+    own = [row for row in rows if row["item"] in alike or row["sha256"].startswith(digits)]
     names = {f"of {row['item']} is" for row in own}
     used = {row["shard"] for row in own}
     for shard in shards:
