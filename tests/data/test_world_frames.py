@@ -49,6 +49,13 @@ def test_what_a_kill_left_half_written_does_not_count(config: WorldDataConfig, f
     assert frames_path(tmp_path, 5).read_bytes() == frames_path(frames, 5).read_bytes()
 
 
+@pytest.mark.parametrize("content", [b"", b"damaged"])
+def test_a_damaged_file_is_named(config: WorldDataConfig, tmp_path: Path, content: bytes) -> None:
+    frames_path(tmp_path, 5).write_bytes(content)
+    with pytest.raises(ValueError, match=r"5\.npy is damaged: delete it, and it is made again"):
+        read_frames(config, tmp_path, 5)
+
+
 def test_a_place_that_cannot_be_written_is_named(config: WorldDataConfig, tmp_path: Path) -> None:
     (tmp_path / "a file").touch()
     with pytest.raises(OSError, match="a file"):

@@ -150,6 +150,11 @@ def test_an_interrupted_training_goes_on_bit_for_bit(recipe: Recipe, dataset: La
     assert all(torch.equal(straight[name], twice[name]) for name in straight)
 
 
+def test_steps_that_have_been_done_stay_counted(recipe: Recipe, dataset: LatentDataset, tmp_path: Path) -> None:
+    trainer(scheduled(recipe, steps=2), tmp_path, dataset).run()
+    assert load_tensors(trainer(scheduled(recipe, steps=1), tmp_path, dataset).run())[1] == {"step": 2}
+
+
 def test_weights_that_a_kill_kept_from_being_written_are_written(
     recipe: Recipe, dataset: LatentDataset, tmp_path: Path
 ) -> None:

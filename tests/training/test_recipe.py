@@ -50,6 +50,13 @@ def test_steps_must_be_told_where_a_schedule_is(tmp_path: Path) -> None:
         ({"video_vae": VAETraining(crop_frames=16)}, "num_frames is 16; it must be 1 \\+ 4k"),
         ({"video_vae": VAETraining(frozen_encoder=True)}, "frozen_encoder is true without a start"),
         ({"video_vae": VAETraining(crop_side=60)}, "60; it must be a multiple of 16"),
+        ({"video_vae": VAETraining(batch_size=0)}, "video_vae.batch_size is 0; the nearest possible is 1"),
+        ({"workers": 0}, "workers is 0; the nearest possible is 1"),
+        ({"seed": -1}, "seed is -1; the nearest possible is 0"),
+        ({"model": ModelConfig(name="")}, "model.name is ''; it names a new folder inside the training's"),
+        ({"model": ModelConfig(name="my/model")}, "model.name is 'my/model'; it names"),
+        ({"model": ModelConfig(name="vae")}, "model.name is 'vae'; it names"),
+        ({"sample_prompts": ("a ball", "")}, "prompt is empty"),
     ],
 )
 def test_parts_that_do_not_fit_each_other(wrong: dict[str, object], message: str) -> None:

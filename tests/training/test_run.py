@@ -148,6 +148,7 @@ def test_a_run_with_an_autoencoder_brought_along_samples_and_a_wish_for_discreti
     [
         ("step = 3\n", r"tiny\.toml: unknown key 'step'"),
         ('footage = "/nowhere/at/all"\n', "footage is '/nowhere/at/all'; there is no such folder"),
+        ('start = "sorairo-bass"\n', "model is 'sorairo-bass'"),
     ],
 )
 def test_a_wrong_recipe_fails_before_anything_is_made(

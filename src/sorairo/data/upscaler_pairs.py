@@ -7,7 +7,7 @@ video autoencoder gives them back. What is missing is made, so that running agai
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -17,19 +17,19 @@ import torch
 from torch import Tensor
 
 from sorairo.data.latent_shards import to_video
-from sorairo.data.world_frames import OnProgress
+from sorairo.data.world_frames import OnProgress, WorldDataConfig
 from sorairo.media import new_file
 from sorairo.models.precision import autocast
 from sorairo.models.video_vae import VideoVAE
-from sorairo.shapes import TEMPORAL_STRIDE, VideoShape, parse_size
-from sorairo.world import make_clip, render
+from sorairo.shapes import TEMPORAL_STRIDE, VideoShape
+from sorairo.world import render
 from sorairo.world.clip import Pixels
 
 NUM_LARGE = 2  # so that their difference in time can be learned
 
 
 @dataclass(frozen=True)
-class PairsConfig:
+class PairsConfig(WorldDataConfig):
     """Pairs of ``num_clips`` seeds of the split "train" from ``first_seed`` on; ``rates`` are frames a second.
 
     Seed i takes the i-th of ``sizes``, ``scales`` and ``rates``, each from its start again when it ends. ``num_before``
@@ -38,24 +38,19 @@ class PairsConfig:
 
     num_clips: int = 240
     first_seed: int = 20_000
-    num_frames: int = 33
     num_before: int = 6
-    sizes: tuple[str, ...] = ("160x96", "160x96", "160x96", "128x128", "96x160")
     scales: tuple[int, ...] = (8, 8, 12)
     rates: tuple[int, ...] = (8, 24)
     clean_share: float = 0.25
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         most = self.num_frames - NUM_LARGE
         if not 0 <= self.num_before <= most:
             raise ValueError(f"pairs.num_before is {self.num_before}; the most for {self.num_frames} frames is {most}")
 
-    def seeds(self) -> range:
-        return range(self.first_seed, self.first_seed + self.num_clips)
-
     def shape(self, seed: int) -> VideoShape:
-        width, height = parse_size(self.sizes[seed % len(self.sizes)])
-        return VideoShape(self.num_frames, height, width, self.rates[seed % len(self.rates)])
+        return replace(super().shape(seed), fps=self.rates[seed % len(self.rates)])
 
     def first_large(self, seed: int) -> int:
         """The earlier of the two frames of a seed that are rendered large."""
@@ -111,14 +106,14 @@ def _kept(path: Path, make: Callable[[], Pixels]) -> Pixels:
 def _large_frames(config: PairsConfig, seed: int) -> Pixels:
     shape, scale, first = config.shape(seed), config.scales[seed % len(config.scales)], config.first_large(seed)
     frames = range(first, first + NUM_LARGE)
-    return render(make_clip(seed, shape), frames, scale * shape.width, scale * shape.height)[0]
+    return render(config.clip(seed), frames, scale * shape.width, scale * shape.height)[0]
 
 
 @torch.no_grad()
 def _small_frames(config: PairsConfig, seed: int, vae: VideoVAE) -> Pixels:
     end = config.first_large(seed) + NUM_LARGE
     groups = -(-(end - 1) // TEMPORAL_STRIDE)  # the autoencoder is causal: later frames change nothing
-    clean, _ = render(make_clip(seed, config.shape(seed)), range(1 + groups * TEMPORAL_STRIDE))
+    clean, _ = render(config.clip(seed), range(1 + groups * TEMPORAL_STRIDE))
     with autocast(torch.device("cpu")):
         decoded = vae.decode(vae.encode(to_video(clean)))[0].float()
     pixels = ((decoded + 1) * 127.5).round().to(torch.uint8).movedim(0, -1).numpy()

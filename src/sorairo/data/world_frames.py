@@ -61,10 +61,13 @@ def read_frames(config: WorldDataConfig, folder: Path, seed: int) -> Pixels:
     """Frames uint8 [t h w 3] of a clip that `write_frames` made, as a memory map.
 
     Raises:
-        ValueError: the folder holds clips of another length or size.
+        ValueError: the folder holds clips of another length or size, or a damaged one.
     """
     path, shape = frames_path(folder, seed), config.shape(seed)
-    frames: Pixels = np.load(path, mmap_mode="r")
+    try:
+        frames: Pixels = np.load(path, mmap_mode="r")
+    except (ValueError, EOFError):
+        raise ValueError(f"{path} is damaged: delete it, and it is made again") from None
     expected = (shape.num_frames, shape.height, shape.width, 3)
     if frames.shape != expected:
         raise ValueError(f"{path} is {frames.shape}, the recipe asks for {expected}: give each recipe its own folder")

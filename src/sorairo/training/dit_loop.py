@@ -80,7 +80,7 @@ class DiTTrainer:
     def run(self) -> Path:
         """Trains up to the recipe's last step, or until it `ends`, and returns the path of the averaged weights."""
         steps = range(self.state.restore(), self.schedule.steps)
-        last = steps.stop
+        last = max(steps.start, steps.stop)  # the recipe may ask for fewer steps than have been done
         saving = parallel.Alarm(self.recipe.minutes_per_checkpoint, self.workers)
         sampling = parallel.Alarm(self.recipe.minutes_per_sample, self.workers)
         with self._journal(steps) as journal:

@@ -90,13 +90,10 @@ class Optimizers:
         self, model: nn.Module, schedule: Schedule, heads: tuple[str, ...] = (), bfloat16: bool = False
     ) -> None:
         self.schedule = schedule
-        matrices: list[nn.Parameter] = []
-        others: list[nn.Parameter] = []
-        for name, parameter in model.named_parameters():
-            if not parameter.requires_grad:
-                continue
-            hidden = name.endswith("weight") and parameter.ndim > 1 and not name.startswith(heads)
-            (matrices if hidden else others).append(parameter)
+        learnt = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+        hidden = {name for name in learnt if name.endswith("weight") and not name.startswith(heads)}
+        matrices = [parameter for name, parameter in learnt.items() if name in hidden and parameter.ndim > 1]
+        others = [parameter for name, parameter in learnt.items() if name not in hidden or parameter.ndim <= 1]
         rate, decay = schedule.muon_learning_rate, schedule.weight_decay
         # None where only small additions to a model are trained.
         self.muon = Muon(matrices, rate, weight_decay=decay, bfloat16=bfloat16) if matrices else None

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 
 from sorairo.config import ModelConfig, load_toml
 from sorairo.data.latent_dataset import DrawConfig
 from sorairo.data.world_frames import WorldDataConfig
 from sorairo.diffusion.training_maps import MapMixture
+from sorairo.pipelines.request import VideoRequest
 from sorairo.shapes import VideoShape
+
+LEAST = {
+    "workers": 1, "seed": 0, "model.num_inference_steps": 1, "model.dit.patch": 1, "data.first_seed": 0,
+    "video_vae.num_clips": 1, "video_vae.batch_size": 1, "video_vae.schedule.steps": 1, "dit.schedule.steps": 1,
+    "dit.draw.tokens_per_batch": 1,
+}  # fmt: skip
+OWN_NAMES = ("", "..", "frames", "latents", "vae", "dit", "samples", "tensorboard")  # of folders of a training
 
 
 @dataclass(frozen=True)
@@ -105,6 +114,13 @@ class Recipe:
     sample_prompts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        for number, least in LEAST.items():
+            if (found := attrgetter(number)(self)) < least:
+                raise ValueError(f"{number} is {found}; the nearest possible is {least}")
+        if (name := self.model.name) != Path(name).name or name in OWN_NAMES:
+            raise ValueError(f"model.name is {name!r}; it names a new folder inside the training's")
+        for prompt in self.sample_prompts:
+            VideoRequest(prompt)
         made, used = self.model.video_vae.latent_channels, self.model.dit.latent_channels
         if made != used:
             raise ValueError(f"model.dit.latent_channels is {used}; the autoencoder's latent_channels is {made}")

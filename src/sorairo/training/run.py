@@ -40,6 +40,8 @@ def train(recipe_path: Path, folder: Path) -> Path:
         OSError: the disk is full. DivergedError: the loss is no longer finite.
     """
     recipe = read_recipe(recipe_path)
+    if recipe.start:
+        find_model(recipe.start)  # a wrong name is told at once, not after the data have been made
     require_tensorboard()
     torch.set_flush_denormal(True)
     workers = parallel.join()

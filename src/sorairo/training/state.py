@@ -87,7 +87,7 @@ class TrainingState:
             self.folder.mkdir(parents=True, exist_ok=True)
         self.workers.wait()
         with _plainly(OSError, f"{unfinished}: the checkpoint cannot be written"):
-            save(self._tree(step), checkpoint_id=unfinished, no_dist=self._alone)
+            save(self._tree(step), checkpoint_id=unfinished, no_dist=self.workers.number == 1)
         self.workers.wait()
         if self.workers.is_first:
             finished = self.folder / f"step-{step:08d}"
@@ -108,7 +108,7 @@ class TrainingState:
         tree = self._tree(0)
         advice = "delete it to go on from the one before, or train another model in another folder"
         with _plainly(ValueError, f"{found[-1]} is damaged or of another model ({advice})"):
-            load(tree, checkpoint_id=found[-1], no_dist=self._alone)
+            load(tree, checkpoint_id=found[-1], no_dist=self.workers.number == 1)
         set_state_dict(
             self.model, self.optimizers.all, model_state_dict=tree["model"], optim_state_dict=tree["optimizers"]
         )
@@ -118,10 +118,6 @@ class TrainingState:
     def checkpoints(self) -> list[Path]:
         """Finished checkpoints, the oldest first."""
         return sorted(self.folder.glob("step-*"))
-
-    @property
-    def _alone(self) -> bool:
-        return self.workers.number == 1
 
     def _tree(self, step: int) -> dict[str, Any]:
         weights, optimizer_state = get_state_dict(self.model, self.optimizers.all)
