@@ -28,7 +28,13 @@ def test_prompts_come_from_a_list_a_text_or_the_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "words"), [("[1]", "must be an object"), ("{", "is no JSON"), ('{"a.mp4": 1}', "must")]
+    ("text", "words"),
+    [
+        ("[1]", "must be an object"),
+        ("{", "is no JSON"),
+        ('{"a.mp4": 1}', "must"),
+        ('{"a": "a blue cube"}', r"a file of .*prompts\.json is 'a'; the nearest is 'a\.mp4'"),
+    ],
 )
 def test_a_wrong_list_is_one_line(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / "a.mp4").touch()
@@ -36,6 +42,13 @@ def test_a_wrong_list_is_one_line(tmp_path: Path, text: str, words: str) -> None
     with pytest.raises(ValueError, match=words) as error:
         read_prompts(tmp_path)
     assert "\n" not in str(error.value)
+
+
+def test_a_text_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").touch()
+    (tmp_path / "a.txt").write_bytes(b"a caf\xe9")
+    with pytest.raises(ValueError, match=r"a\.txt is no text in UTF-8"):
+        read_prompts(tmp_path)
 
 
 def test_a_folder_without_clips(tmp_path: Path) -> None:

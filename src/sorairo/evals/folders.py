@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sorairo.config import check_name
 from sorairo.data.world_frames import OnProgress
 from sorairo.evals.detector import detector_file, load_detector
 from sorairo.evals.evaluation import Asked, Watched, judged, silent_progress
@@ -76,12 +77,17 @@ def read_prompts(folder: Path) -> dict[str, str]:
             raise ValueError(f"{folder / PROMPTS} is no JSON: {error}") from None
         if not isinstance(told, dict) or not all(isinstance(prompt, str) for prompt in told.values()):
             raise ValueError(f"{folder / PROMPTS} must be an object of file names and prompts")
+        for name in told:
+            check_name(f"a file of {folder / PROMPTS}", name, names)
     return {name: told.get(name) or _prompt_beside(folder / name) for name in names}
 
 
 def _prompt_beside(clip: Path) -> str:
     text = clip.with_suffix(".txt")
-    return text.read_text(encoding="utf-8").strip() if text.is_file() else TRAILING_NUMBER.sub("", clip.stem)
+    try:
+        return text.read_text(encoding="utf-8").strip() if text.is_file() else TRAILING_NUMBER.sub("", clip.stem)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{text} is no text in UTF-8: {error}") from None
 
 
 def at_native_rate(frames: Frames, fps: float) -> Frames:
