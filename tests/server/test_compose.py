@@ -12,7 +12,7 @@ from sqlalchemy import select
 from starlette.testclient import TestClient
 from tests.server.conftest import SMALL, Enter, both, error_of, finish
 
-from sorairo.media import read_picture, write_mp4
+from sorairo.media import read_picture, write_mp4, write_png
 from sorairo.server.access import Service
 from sorairo.server.audit import lines
 from sorairo.server.tables import FileRow, VideoRow
@@ -185,6 +185,13 @@ def test_another_s_character_is_nobody_s(enter: Enter, clip: bytes) -> None:
     asked = SMALL | {"prompt": "Mo rolls", "characters": [{"id": mo["id"]}]}
     assert error_of(enter("bob").post("/v1/videos", json=asked), 404)["code"] == "character_not_found"
     assert error_of(enter("bob").get(f"/v1/videos/characters/{mo['id']}"), 404)["code"] == "character_not_found"
+
+
+def test_a_picture_where_a_clip_belongs_is_told_by_its_field(alice: TestClient, tmp_path: Path) -> None:
+    write_png(tmp_path / "a.png", np.zeros((32, 64, 3), np.uint8))
+    sent = {"video": ("a.png", (tmp_path / "a.png").read_bytes())}
+    error = error_of(alice.post("/v1/videos/edits", data={"prompt": "a"}, files=sent), 400)
+    assert (error["message"], error["param"]) == ("video is a picture; a clip is needed here", "video")
 
 
 def test_variations_differ_by_their_noise_alone(alice: TestClient, service: Service) -> None:

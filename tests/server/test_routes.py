@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
     [
         {"json": SMALL | {"seed": 7}},
         {"data": SMALL | {"seed": "7"}},
-        {"data": SMALL | {"seed": "7"}, "files": {"input_reference": ("x", b"")}},
+        {"data": SMALL, "files": {"seed": (None, "7")}},
     ],
     ids=["json", "form", "multipart"],
 )
@@ -41,6 +41,21 @@ def test_a_body_in_any_form_is_the_same_video(alice: TestClient, service: Servic
     with service.database.reading() as session:
         request = json.loads(session.scalars(select(VideoRow.request)).one())
     assert (request["seed"], request["seconds"], request["prompt"]) == (7, 1.0, "a red ball")
+
+
+def test_the_same_asked_twice_is_two_clips(alice: TestClient, service: Service) -> None:
+    videos = [alice.post("/v1/videos", json=SMALL | {"model": name}) for name in ("sora-2", "sora-2-pro-2025-10-06")]
+    assert len({video.json()["model"] for video in videos}) == 1
+    with service.database.reading() as session:
+        first, second = (json.loads(text) for text in session.scalars(select(VideoRow.request)))
+    assert first.pop("seed") != second.pop("seed")
+    assert first == second
+    assert error_of(alice.post("/v1/videos", json=SMALL | {"model": "sora-2-huge"}), 400)["code"] == "model_not_found"
+
+
+def test_a_mistake_outside_the_body_is_named(alice: TestClient) -> None:
+    assert error_of(alice.get("/v1/videos?limit=101"), 400)["message"].startswith("limit is '101': ")
+    assert "begin with /v1" in error_of(alice.get("/videos"), 404)["message"]
 
 
 def test_nested_fields_come_as_brackets_or_as_json_text(alice: TestClient, service: Service) -> None:
@@ -61,7 +76,7 @@ def test_nested_fields_come_as_brackets_or_as_json_text(alice: TestClient, servi
         ({"json": SMALL | {"expand": None}}, False),
         ({"data": SMALL | {"expand": "true"}}, True),
         ({"data": SMALL | {"expand": "false"}}, False),
-        ({"data": SMALL | {"expand": "true"}, "files": {"input_reference": ("a.png", b"")}}, True),
+        ({"data": SMALL, "files": {"expand": (None, "true")}}, True),
     ],
 )
 def test_whether_a_prompt_is_told_in_full_comes_in_any_form(
@@ -93,6 +108,7 @@ def test_only_a_new_clip_is_told_in_full(alice: TestClient) -> None:
         ({"json": SMALL | {"seconds": [1]}}, 400, "invalid_type"),
         ({"json": SMALL | {"seed": True}}, 400, "invalid_type"),
         ({"json": SMALL | {"seed": 1.5}}, 400, "invalid_value"),
+        ({"data": SMALL, "files": {"input_reference": ("a.png", b"")}}, 400, "invalid_file"),
         ({"json": SMALL | {"scenes": [1]}}, 400, "invalid_type"),
         ({"json": SMALL | {"scenes": {}}}, 400, "invalid_type"),
         ({"json": SMALL | {"keyframes": [1]}}, 400, None),

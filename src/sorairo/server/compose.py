@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import inspect
 import re
+import secrets
 from dataclasses import dataclass, field
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +115,8 @@ class Composer:
             builder, arguments = tools.keyframes, {"seconds": VideoRequest.seconds, **arguments, "pictures": pictures}
         video = given.get("video")
         parent = video.get("id", "") if isinstance(video, dict) else ""
-        request = self._built(builder, arguments)
+        named = {str(arguments[parameter]): name for parameter, name in tool.files.items()}
+        request = self._built(builder, arguments, named)
         return Order("animate" if pictures else tool.name, request, model,
                      parent if parent.startswith("video_") else None, said or request.prompt)  # fmt: skip
 
@@ -137,14 +140,16 @@ class Composer:
             text["prompt"] = names.sub(lambda found: words[found[0]], text["prompt"])
         return [(row, "characters", first[row.name]) for row in rows if not row.description]
 
-    def _built(self, builder: Any, arguments: dict[str, Any]) -> VideoRequest:
+    def _built(self, builder: Any, arguments: dict[str, Any], named: dict[str, str]) -> VideoRequest:
+        """``named``: the fields that copies of files came in, which is what errors call them."""
         try:
             request = builder(**arguments).with_materials(self._stored)
             request = VideoRequest.from_json(request.to_json())  # checks every type
             SamplingPlan.of(request, load_config(find_model(request.model)))
             return request
         except ValueError as error:
-            raise wrong_value(ValueError(str(error).replace(f"{self.folder}/", ""))) from None
+            told = reduce(lambda text, copy: text.replace(copy, named[copy]), named, str(error))
+            raise wrong_value(ValueError(told)) from None
         except (TypeError, AttributeError, KeyError, OverflowError):  # a list where a number belongs, or the like
             raise ApiError(400, "A field has the wrong type.", None, "invalid_type") from None
 
@@ -155,7 +160,8 @@ class Composer:
         return Material(copy.name.replace("+", "/"))
 
     def _settings(self, given: Fields) -> dict[str, Any]:
-        settings = {name: given[name] for name in SETTINGS if name in given}
+        new = {"seed": secrets.randbelow(2**32)}  # to ask twice is to want two clips
+        settings = new | {name: given[name] for name in SETTINGS if name in given}
         with mistakes():
             if "size" in given:
                 settings["width"], settings["height"] = parse_size(given["size"])
@@ -166,7 +172,7 @@ class Composer:
     def _model(self, name: Any) -> str:
         """The public name of the model asked for; OpenAI's names mean the default."""
         models = self.service.models
-        if not name or name in self.service.settings.aliases:
+        if not name or re.fullmatch(self.service.settings.aliases, name):
             return next(iter(models))
         if name not in models:
             nearest = nearest_name(name, list(models))

@@ -75,9 +75,10 @@ def _meaning(error: Exception) -> ApiError:
     if isinstance(error, RequestValidationError):
         first = error.errors()[0]
         param = ".".join(str(part) for part in first["loc"][1:])
-        return ApiError(400, f"{param}: {first['msg']}", param or None, "invalid_value")
+        return ApiError(400, f"{param} is {str(first['input'])[:80]!r}: {first['msg']}", param or None, "invalid_value")
     if isinstance(error, HTTPException):
         code = {404: "not_found", 405: "method_not_allowed", 413: "request_too_large"}.get(error.status_code, "")
-        return ApiError(error.status_code, str(error.detail), None, code, error.headers or {})
+        where = "; the API's addresses begin with /v1" if code == "not_found" else ""
+        return ApiError(error.status_code, f"{error.detail}{where}.", None, code, error.headers or {})
     log.warning("a file is gone: %s", error)  # deleted after the library was asked, if the storage is well
     return ApiError(404, "The file is gone.", None, "file_not_found")

@@ -23,10 +23,8 @@ from sorairo.server.errors import ApiError
 Fields = dict[str, Any]
 """Plain JSON data, and an UploadFile where a file was sent."""
 
-TEXTS = (
-    "prompt", "negative_prompt", "model", "size", "consent", "name", "description", "url", "title", "folder", "message",
-    "reason", "answer", "video_id",
-)  # fmt: skip
+TEXTS = ("prompt", "negative_prompt", "model", "size", "consent", "name", "description", "url", "title", "folder",
+         "message", "reason", "answer", "video_id")  # fmt: skip
 """Never anything else, whatever they begin with."""
 
 MAX_NAME, MAX_FORM_FIELDS, MAX_FORM_FILES = 80, 64, 4
@@ -36,10 +34,8 @@ _FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 
 
 def check_names(given: Fields, *known: str) -> None:
-    """Drops the fields that are null, which are as good as not there.
-
-    Raises ApiError 400 with the nearest name for a field that is none of the known.
-    """
+    """Drops the fields that are null, which are as good as not there. Raises ApiError 400 with the nearest name for a
+    field that is none of the known."""
     for name in [*given]:
         if name not in known:
             message = f"Unknown field {name[:80]!r}; the nearest is {nearest_name(name, [*known])!r}."
@@ -122,15 +118,17 @@ async def _read_form(request: Request) -> Fields:
         form = await request.form(max_files=MAX_FORM_FILES, max_fields=MAX_FORM_FIELDS, max_part_size=MAX_TEXT_BYTES)
     except HTTPException as error:
         raise ApiError(400, f"The form cannot be read: {error.detail}", None, "invalid_form") from None
-    fields: Fields = {}
+    fields, empty = Fields(), list[str]()
     for key, value in form.multi_items():
-        if isinstance(value, UploadFile) and value.size == 0:
-            continue  # what a client has to send beside video[id]
         name, _, inner = key.partition("[")
-        if inner.endswith("]"):
+        if isinstance(value, UploadFile) and value.size == 0:
+            empty.append(name)  # what a client has to send beside video[id]
+        elif inner.endswith("]"):
             _put(fields, name, inner[:-1], value)
         else:
             fields[name] = value if name in TEXTS else _unpacked(value)
+    if alone := next((name for name in empty if name not in fields), ""):
+        raise ApiError(400, f"{alone} is an empty file.", alone, "invalid_file")
     return fields
 
 

@@ -56,12 +56,8 @@ class Repeat:
 
 
 def submit(session: Session, caller: Caller, tier: Tier, order: Order, repeat: Repeat = Repeat()) -> VideoRow:
-    """A new row in the queue, or the one that the same request made before.
-
-    Raises:
-        ApiError: 400 over the tier's size or length, 403 consent without the right to people, 409 a key used for
-            something else, 429 queue or credits full.
-    """
+    """A new row in the queue, or the one that the same request made before. Raises ApiError: 400 over the tier's size
+    or length, 403 consent without the right to people, 409 a key used for something else, 429 queue or credits full."""
     session.get(Account, caller.account_id, with_for_update=True)  # one at a time for each account
     if known := repeated(session, caller, repeat):
         return known

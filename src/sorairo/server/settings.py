@@ -15,7 +15,7 @@ class Settings:
     folder: of this machine. database_url, jobs_url: SQLAlchemy addresses; empty: SQLite files in ``folder``; with
     PostgreSQL one address serves both. files_url: of finished clips and uploads, as fsspec reads it. models: names or
     folders; the first is the default. private_webhooks: whether events may go to addresses of private networks.
-    feeds: whether owners may show their clips to every account.
+    feeds: whether owners may show their clips to every account. aliases: a pattern of names that mean the default.
     """
 
     folder: Path
@@ -26,7 +26,7 @@ class Settings:
     max_attempts: int = 3
     private_webhooks: bool = False
     feeds: bool = False
-    aliases: tuple[str, ...] = ("sora-2", "sora-2-pro")
+    aliases: str = r"sora-2(-pro)?(-\d{4}-\d\d-\d\d)?"
 
     @property
     def library_url(self) -> str:
