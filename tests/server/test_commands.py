@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -68,6 +69,8 @@ def test_a_key_is_made_listed_and_revoked(run: Run) -> None:
         (["keys", "revoke", "none"], "key is 'none'; the nearest is 'none'"),
         (["accounts", "tier", "alice", "gold"], "tier is 'gold'; the nearest is"),
         (["accounts", "tier", "alice", "pro"], "account is 'alice'; the nearest is"),
+        (["keys", "create", " "], "account is ' '; a name has 1 to 80 characters"),
+        (["keys", "create", "a\nb"], "account is 'a\\nb'; a name has"),
     ],
 )
 def test_a_mistake_is_one_line_and_changes_nothing(run: Run, arguments: list[str], words: str) -> None:
@@ -75,6 +78,51 @@ def test_a_mistake_is_one_line_and_changes_nothing(run: Run, arguments: list[str
     assert isinstance(result.exception, ValueError)
     assert words in str(result.exception)
     assert run("keys", "list").stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("url", "kind", "words"),
+    [
+        (
+            "mysql://me:secret@host/x",
+            ValueError,
+            "database begins with 'mysql'; it is an address such as postgresql://",
+        ),
+        ("nonsense", ValueError, "database begins with 'nonsense'"),
+        ("postgresql://me:secret@127.0.0.1:1/x", OSError, "cannot be opened: connection failed"),
+        ("sqlite:///{folder}/none/x.sqlite", OSError, "cannot be opened: unable to open database file"),
+        ("sqlite:///{folder}/damaged", OSError, "cannot be opened: file is not a database"),
+        ("sqlite:///{folder}/later", OSError, "cannot be opened: Can't locate revision identified by 'later'"),
+    ],
+)
+def test_a_database_that_cannot_be_opened_is_told_in_a_line(
+    run: Run, tmp_path: Path, url: str, kind: type[Exception], words: str
+) -> None:
+    (tmp_path / "damaged").write_text("no database at all" * 100)
+    later = create_engine(f"sqlite:///{tmp_path / 'later'}")
+    with later.begin() as connection:
+        connection.execute(text("CREATE TABLE alembic_version (version_num TEXT)"))
+        connection.execute(text("INSERT INTO alembic_version VALUES ('later')"))
+    later.dispose()
+    error = run("keys", "list", "--database", url.format(folder=tmp_path)).exception
+    assert isinstance(error, kind)
+    assert words in str(error)
+    assert "secret" not in str(error)
+    assert "\n" not in str(error)
+
+
+def test_an_address_that_cannot_be_opened_is_named(run: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        number = str(taken.getsockname()[1])
+        error = run("serve", "--workers", "0", "--port", number).exception
+    assert isinstance(error, OSError)
+    assert str(error) == f"127.0.0.1:{number} cannot be opened: Address already in use"
+    assert "none.invalid:0 cannot be opened" in str(run("serve", "--host", "none.invalid", "--port", "0").exception)
+
+
+@pytest.mark.parametrize("wrong", ["--port=65536", "--workers=-1", "--max-attempts=0"])
+def test_a_number_that_cannot_be_is_refused(run: Run, wrong: str) -> None:
+    assert isinstance(run("serve", wrong).exception, click.BadParameter)
 
 
 def test_an_account_gets_another_tier(run: Run) -> None:

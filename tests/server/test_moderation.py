@@ -391,6 +391,9 @@ def test_the_commands_do_the_same(alice: TestClient, service: Service) -> None:
     assert not stored(service, f"videos/{video}")
     with pytest.raises(ValueError, match="video is 'video_none'"):
         run(takedown, "video_none", "--reason", "x")
+    for command in ([takedown, video], [suspend, "alice", "--days", "1"]):
+        with pytest.raises(ValueError, match="reason is empty"):
+            run(*command, "--reason", " ")
 
 
 def test_each_group_has_its_thresholds_and_the_audit_tells_the_decision(enter: Enter, service: Service) -> None:

@@ -49,3 +49,12 @@ def test_an_unknown_tier_or_limit_is_told(tmp_path: Path) -> None:
     (tmp_path / "tiers.toml").write_text("[gold]\n")
     with pytest.raises(ValueError, match="unknown key 'gold'"):
         load_tiers(tmp_path)
+
+
+@pytest.mark.parametrize("line", ["requests = 0", "concurrent = 0", "waiting = -1"])
+def test_a_limit_that_stops_everything_is_told(tmp_path: Path, line: str) -> None:
+    limits = "concurrent = 9\nwaiting = 9\npixels = 9\nseconds = 9\ncredits = 9\npriority = -1\n"
+    limits = "".join(one for one in limits.splitlines(True) if line.split()[0] not in one) + line
+    (tmp_path / "tiers.toml").write_text(f"[plus]\n{limits}")
+    with pytest.raises(ValueError, match=rf"tiers.toml.plus.{line.replace('=', 'is')}; the least is"):
+        load_tiers(tmp_path)

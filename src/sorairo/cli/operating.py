@@ -25,7 +25,8 @@ _INSTALLATION = [
     click.option("--files", "files_url", default="", envvar="SORAIRO_FILES_URL",
                  help="Folder or fsspec address of clips and uploads.  [default: in the folder]"),
     click.option("--model", "models", multiple=True, help="Name or folder of a model; the first is the default."),
-    click.option("--max-attempts", default=3, show_default=True, help="How often a video may kill its worker."),
+    click.option("--max-attempts", type=click.IntRange(1), default=3, show_default=True,
+                 help="How often a video may kill its worker."),
     click.option("--private-webhooks", is_flag=True, help="Allow events to http and to private networks."),
     click.option("--feeds", is_flag=True, help="Let owners show their clips to every account."),
 ]  # fmt: skip
@@ -61,8 +62,8 @@ def library(settings: Settings) -> Iterator[Database]:
 
 @click.command()
 @click.option("--host", default=DEFAULT_HOST, show_default=True, help="Address to open; others can reach 0.0.0.0.")
-@click.option("--port", default=DEFAULT_PORT, show_default=True, help="Port to open; 0: any that is free.")
-@click.option("--workers", default=1, show_default=True, help="Worker processes; 0: they run elsewhere.")
+@click.option("--port", type=click.IntRange(0, 65535), default=DEFAULT_PORT, show_default=True, help="0: any free one.")
+@click.option("--workers", type=click.IntRange(0), default=1, show_default=True, help="Worker processes; 0: elsewhere.")
 @installation
 def serve(host: str, port: int, workers: int, **values: Any) -> None:
     """Serve the Videos API, with workers of its own; prints its address, and the first time an admin key."""
@@ -87,7 +88,7 @@ def keys() -> None:
 
 @keys.command("create")
 @click.argument("account")
-@click.option("--tier", default="", help="free, plus, pro, red-team or operator.  [default: the account's, or free]")
+@click.option("--tier", default="", help="A name that `tiers` prints.  [default: the account's, or free]")
 @click.option("--name", default="", help="What the key is for.")
 @click.option("--scope", "scopes", multiple=True, help="What it may do.  [default: all but admin]")
 @click.option("--days", type=click.IntRange(1), help="How long it holds.  [default: until it is revoked]")

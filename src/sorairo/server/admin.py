@@ -41,9 +41,8 @@ def make_key(service: Opened, caller: Admin, given: Given) -> dict[str, Any]:
     """A new key with every scope but admin for ``account``, which is made if there is none; shown this once."""
     check_names(given, "account", "tier")
     account, tier = text_of(given, "account", most=MAX_NAME), str(given.get("tier", ""))
-    with mistakes():
+    with mistakes(), service.database.writing.begin() as session:
         service.tiers.named(tier or "free")
-    with service.database.writing.begin() as session:
         owner = open_account(session, account, tier, caller.key_id)
         return {"key": create_key(session, service.pepper, owner, "", SCOPES[:-1], actor=caller.key_id)}
 

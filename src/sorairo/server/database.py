@@ -14,7 +14,9 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, Select, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
 Sessions = sessionmaker[Session]
@@ -61,9 +63,18 @@ class Database:
 
 
 def open_installation(url: str) -> Database:
-    """The library, brought to this version's form."""
-    engine = open_database(url)
-    upgrade(engine)
+    """The library, brought to this version's form. Raises ValueError for what is no address of a database, and OSError
+    for one that cannot be reached, is damaged, or has a later version's form."""
+    try:
+        engine = open_database(url)
+        upgrade(engine)
+    except (ArgumentError, ImportError) as error:
+        kind = url.partition(":")[0]  # what follows may be a password
+        message = f"database begins with {kind!r}; it is an address such as postgresql://name@host/database"
+        raise ValueError(message) from error
+    except (DBAPIError, CommandError) as error:
+        reason = str(getattr(error, "orig", error)).partition("\n")[0]
+        raise OSError(f"the library's database cannot be opened: {reason}") from error
     return Database.of(engine)
 
 

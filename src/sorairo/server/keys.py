@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 
 from sorairo.config import check_name
 from sorairo.server import audit
+from sorairo.server.fields import MAX_NAME
 from sorairo.server.tables import Account, ApiKey, new_id, now
 
 SCOPES = ("videos.read", "videos.write", "webhooks", "admin")
@@ -56,9 +57,11 @@ def read_pepper(file: Path) -> bytes:
 
 
 def open_account(session: Session, name: str, tier: str = "", actor: str = OPERATOR) -> Account:
-    """The account of that name, made if there is none, with ``tier`` if one is given."""
+    """The account of that name, made if there is none, with ``tier`` if one is given. Raises ValueError for no name."""
     account = session.scalar(select(Account).where(Account.name == name))
     if account is None:
+        if not 0 < len(name.strip()) <= MAX_NAME or not name.isprintable():
+            raise ValueError(f"account is {name!r}; a name has 1 to {MAX_NAME} characters, all of which can be seen")
         account = Account(id=new_id("account"), name=name, tier="free")
         session.add(account)
     if account.created_at is None or tier not in ("", account.tier):

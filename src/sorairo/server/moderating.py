@@ -109,7 +109,7 @@ def suspend(account_id: str, service: Opened, caller: Admin, given: Given) -> di
     days = str(given.get("days", ""))
     if days not in map(str, range(3651)):
         raise ApiError(400, "days is a whole number from 0 to 3650.", "days", "invalid_value")
-    reason = text_of(given, "reason", least=int(days != "0"))
+    reason = text_of(given, "reason", least=0)
     with mistakes("account"), service.database.writing.begin() as session:
         row = moderation.penalise(session, account_id, int(days), reason, caller.key_id)
         return {"object": "account", "id": row.id, "suspended_until": row.suspended_until}

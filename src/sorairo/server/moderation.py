@@ -26,10 +26,8 @@ from sorairo.server.tables import Account, AuditLine, CaseRow, FileRow, Table, V
 
 TAKEN_DOWN = "taken_down"
 OUTCOMES = ("dismissed", "upheld")
-REASONS = (
-    "sexual", "sexual_minors", "violence", "hate", "self_harm", "illegal", "election", "real_people", "characters",
-    "my_rights", "other",
-)  # fmt: skip
+REASONS = ("sexual", "sexual_minors", "violence", "hate", "self_harm", "illegal", "election", "real_people",
+           "characters", "my_rights", "other")  # fmt: skip
 CASE = ("id", "kind", "video_id", "reason", "message", "created_at", "outcome", "answer", "closed_at")
 SEEN = ("title", "prompt", "size", "seconds", "status", "error_code", "error_message", "publication_reason")
 _MOST_OPEN = 50  # of one account
@@ -41,10 +39,7 @@ def told(case: CaseRow) -> dict[str, Any]:
 
 
 def file_case(session: Session, actor: str, account_id: str, kind: str, video_id: str, **said: str) -> CaseRow:
-    """A report or an appeal; the same again, while it is open, is the first one.
-
-    Raises ValueError where the account has too many that are open.
-    """
+    """A report or an appeal; the same again, while it is open, is the first one. Raises ValueError for one too many."""
     mine = select(CaseRow).where(CaseRow.account_id == account_id, CaseRow.outcome == "open")
     is_open = session.scalars(mine).all()
     if same := [case for case in is_open if (case.kind, case.video_id) == (kind, video_id)]:
@@ -127,10 +122,10 @@ def _family(session: Session, source_id: str) -> tuple[FileRow | None, list[Vide
 
 
 def take_down(session: Session, source_id: str, reason: str, actor: str = OPERATOR) -> list[VideoRow]:
-    """Nobody gets the video or upload of that name, or what was made from it, any more; returns the videos.
-
-    What is queued or being made fails. Raises ValueError where the library knows nothing of that name.
-    """
+    """Nobody gets the video or upload of that name, or what was made from it, any more; what is queued or being made
+    fails. Returns the videos. Raises ValueError for an empty reason, and for a name that the library does not know."""
+    if not reason.strip():
+        raise ValueError("reason is empty; the owners are told why")
     serialise(session, "sources")  # what is being asked for is in the library before this, or begins after it
     upload, family = _family(session, source_id)
     rows = [row for row in family if row.status != "failed"]
@@ -147,10 +142,8 @@ def take_down(session: Session, source_id: str, reason: str, actor: str = OPERAT
 
 
 def restore(session: Session, source_id: str, actor: str = OPERATOR) -> VideoRow | FileRow:
-    """Gives an upload or a finished video back to its owner; what was made from it has to be restored by itself.
-
-    Raises ValueError for one that was not taken down, or of which nothing is kept.
-    """
+    """Gives an upload or a finished video back to its owner; what was made from it has to be restored by itself. Raises
+    ValueError for one that was not taken down, or of which nothing is kept."""
     upload = session.get(FileRow, source_id)
     if upload and upload.taken_down:
         upload.taken_down = False
@@ -165,10 +158,8 @@ def restore(session: Session, source_id: str, actor: str = OPERATOR) -> VideoRow
 
 
 def purge(session: Session, source_id: str, actor: str = OPERATOR) -> list[str]:
-    """Nobody can restore what was taken down with a source, or hand it over; whenever that was.
-
-    Returns the folders of the storage to remove once this is written down. Raises ValueError as `take_down` does.
-    """
+    """Nobody can restore what was taken down with a source, or hand it over; whenever that was. Returns the folders of
+    the storage to remove once this is written down. Raises ValueError for a name that the library does not know."""
     upload, family = _family(session, source_id)
     rows = [row for row in family if row.error_code == TAKEN_DOWN]
     for row in rows:
@@ -181,6 +172,8 @@ def purge(session: Session, source_id: str, actor: str = OPERATOR) -> list[str]:
 
 def penalise(session: Session, name: str, days: int, reason: str, actor: str = OPERATOR) -> Account:
     """Suspends an account: till then its keys read, and appeal; 0 days lifts that. Raises ValueError."""
+    if days and not reason.strip():
+        raise ValueError("reason is empty; the account is told why")
     account = session.scalar(select(Account).where(or_(Account.name == name, Account.id == name)))
     if account is None:
         raise ValueError(f"account is {name!r}; there is none of that name")
@@ -193,10 +186,7 @@ def penalise(session: Session, name: str, days: int, reason: str, actor: str = O
 
 def hand_over(database: Database, storage: Storage, video_id: str, target: Path, actor: str = OPERATOR) -> Path:
     """All that is known of a video as one zip file: request and decision, cases, family, audit, credentials, the clip.
-
-    For whoever has to look into an incident; that it is handed over is in the audit first, and nobody who writes waits
-    for the rest. Raises ValueError for an unknown video, OSError as `media.new_file` does.
-    """
+    That it is handed over is in the audit first. Raises ValueError for an unknown video, OSError for the file."""
     with database.writing.begin() as session:
         row = session.scalar(select(VideoRow).where(VideoRow.id == video_id))
         if row is None:

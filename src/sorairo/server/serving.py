@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import asdict
-from socket import IPPROTO_TCP, TCP_NODELAY
+from socket import AF_INET, AF_INET6, IPPROTO_TCP, TCP_NODELAY, create_server
 
 import click
 import uvicorn
@@ -32,10 +32,13 @@ def run(settings: Settings, host: str, port: int, num_workers: int) -> None:
     database = open_installation(settings.library_url)
     app = create_app(Service.of(settings, database))
     config = uvicorn.Config(app, host, port, log_level="warning", timeout_graceful_shutdown=5)
-    socket = config.bind_socket()
+    try:
+        family = AF_INET6 if ":" in host else AF_INET
+        socket = create_server((host, port), family=family, backlog=config.backlog)  # one may knock at once
+    except OSError as error:
+        raise OSError(f"{host}:{port} cannot be opened: {str(error.strerror).partition(' (')[0]}") from error
     socket.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)  # what asyncio does for its own; else answers wait 40 ms for an ACK
-    socket.listen()  # whoever reads the address may knock at once
-    name, number = socket.getsockname()[:2]
+    name, number = f"[{host}]" if family == AF_INET6 else host, socket.getsockname()[1]
     click.echo(f"http://{name}:{number}/v1")
     if first := first_key(settings, database):
         click.echo(f"admin key, shown this once: {first}")

@@ -56,7 +56,13 @@ class Tiers:
 def load_tiers(folder: Path) -> Tiers:
     """The installation's ``tiers.toml``, or the defaults. Raises ValueError naming the file and the key."""
     file = folder / "tiers.toml"
-    return load_toml(Tiers, file) if file.exists() else Tiers()
+    tiers = load_toml(Tiers, file) if file.exists() else Tiers()
+    for name, tier in vars(tiers).items():
+        for limit, value in vars(tier).items():
+            least = limit in ("concurrent", "requests")  # by these is divided, or nothing would ever be made
+            if limit != "priority" and not isinstance(value, str) and value < least:
+                raise ValueError(f"{file}.{name}.{limit} is {value}; the least is {int(least)}")
+    return tiers
 
 
 def price(width: int, height: int, seconds: float) -> int:
