@@ -13,13 +13,15 @@ from sorairo.cli.terminal import printable
 
 
 @click.command()
-@click.option("--outcome", default="open", show_default=True, type=click.Choice(["open", "dismissed", "upheld"]))
+@click.option("--outcome", default="open", show_default=True, type=click.Choice(["open", "dismissed", "upheld"]),
+              help="Which of them.")  # fmt: skip
 @click.option("--close", "case", default="", help="Decide this one instead, as --as says.")
-@click.option("--as", "decision", default="dismissed", show_default=True, type=click.Choice(["dismissed", "upheld"]))
+@click.option("--as", "decision", default="dismissed", show_default=True, type=click.Choice(["dismissed", "upheld"]),
+              help="What --close decides.")  # fmt: skip
 @click.option("--answer", default="", help="What its filer is told.")
 @installation
 def reports(outcome: str, case: str, decision: str, answer: str, **values: Any) -> None:
-    """List cases of an --outcome, oldest first: id, kind, video, reason, account, message; or --close one --as such."""
+    """List reports and appeals, oldest first: id, kind, video, reason, account, message; or close one."""
     from sorairo.server.moderation import close, queue
 
     with library(settings_of(**values)) as database, database.writing.begin() as session:

@@ -115,7 +115,7 @@ class Composer:
             builder, arguments = tools.keyframes, {"seconds": VideoRequest.seconds, **arguments, "pictures": pictures}
         video = given.get("video")
         parent = video.get("id", "") if isinstance(video, dict) else ""
-        named = {str(arguments[parameter]): name for parameter, name in tool.files.items()}
+        named = {str(arguments[parameter]): name for parameter, name in tool.files.items()}  # as errors call them
         request = self._built(builder, arguments, named)
         return Order("animate" if pictures else tool.name, request, model,
                      parent if parent.startswith("video_") else None, said or request.prompt)  # fmt: skip
@@ -141,7 +141,6 @@ class Composer:
         return [(row, "characters", first[row.name]) for row in rows if not row.description]
 
     def _built(self, builder: Any, arguments: dict[str, Any], named: dict[str, str]) -> VideoRequest:
-        """``named``: the fields that copies of files came in, which is what errors call them."""
         try:
             request = builder(**arguments).with_materials(self._stored)
             request = VideoRequest.from_json(request.to_json())  # checks every type

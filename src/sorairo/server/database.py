@@ -63,8 +63,7 @@ class Database:
 
 
 def open_installation(url: str) -> Database:
-    """The library, brought to this version's form. Raises ValueError for what is no address of a database, and OSError
-    for one that cannot be reached, is damaged, or has a later version's form."""
+    """The library, brought to this version's form. Raises ValueError for no database's address, OSError otherwise."""
     try:
         engine = open_database(url)
         upgrade(engine)
