@@ -15,6 +15,7 @@ from sorairo.pipelines import ModelBundle, VideoRequest
 from sorairo.pipelines.preview import from_pixels
 from sorairo.pipelines.request import Anchor, Material, Source
 from sorairo.pipelines.timeline import Timeline, open_timeline
+from sorairo.provenance.visible_mark import clear_mark, draw_mark
 
 SIZE = {"width": 64, "height": 32}
 
@@ -319,3 +320,15 @@ def test_a_loops_end_passes_over_to_its_beginning(tmp_path: Path) -> None:
 def test_what_is_known_in_part_is_left_as_it_was_decoded(tmp_path: Path, clip: Material) -> None:
     timeline = open_timeline(masked(tmp_path, clip, slice(40, 64)))
     assert all(map(is_grey, timeline.settled(np.full((32, 64, 3), 128, np.uint8) for _ in range(17))))
+
+
+def test_what_follows_a_marked_clip_does_not_go_on_showing_its_mark(tmp_path: Path) -> None:
+    grey = np.full((17, 96, 160, 3), 100, np.uint8)
+    marked = [draw_mark(frame, number / 8) for number, frame in enumerate(grey[:9])]
+    write_mp4(tmp_path / "marked.mp4", np.stack(marked), width=160, height=96, fps=8)
+    timeline = open_timeline(VideoRequest("a", seconds=2, anchors=(Anchor(Material(str(tmp_path / "marked.mp4"))),)))
+    made = list(timeline.settled(iter(grey)))
+    assert max(np.abs(frame.astype(int) - 100).max() for frame in made) <= 8
+    shown = [frame for frame, _ in timeline.pass_through(iter(made))]
+    assert all(clear_mark(frame) is not frame for frame in shown[:9])
+    assert all(clear_mark(frame) is frame for frame in shown[9:])

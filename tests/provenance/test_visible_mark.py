@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sorairo.provenance.visible_mark import STAY_SECONDS, WALK_SECONDS, draw_mark
+from sorairo.provenance.visible_mark import STAY_SECONDS, WALK_SECONDS, clear_mark, draw_mark
 
 TURN = STAY_SECONDS + WALK_SECONDS
 
@@ -57,3 +57,29 @@ def test_it_is_seen_on_every_ground(level: int) -> None:
 def test_a_picture_without_room_is_left_alone() -> None:
     frame = np.full((8, 8, 3), 100, np.uint8)
     assert draw_mark(frame, 0) is frame
+
+
+def picture(width: int, height: int) -> NDArray[np.uint8]:
+    """Soft light, and noise as a codec leaves it."""
+    rng = np.random.default_rng(3)
+    slope = np.linspace(60, 200, width)[None, :, None] + np.linspace(0, 40, height)[:, None, None]
+    return (slope + rng.normal(0, 3, (height, width, 3))).clip(0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("size", [(160, 96), (96, 160), (640, 384), (1280, 720)])
+def test_it_is_cleared_wherever_it_is(size: tuple[int, int]) -> None:
+    clean = picture(*size)
+    for seconds in (0.0, 2.375, 4.0, 5.55, 8.6):
+        cleared = clear_mark(draw_mark(clean, seconds))
+        under = (draw_mark(clean, seconds) != clean).any(-1)
+        wrong = np.abs(cleared.astype(int) - clean)
+        assert wrong[under].mean() < 5
+        assert wrong[~under].mean() < 0.1
+        assert clear_mark(cleared) is cleared
+
+
+@pytest.mark.parametrize("size", [(160, 96), (8, 8), (40, 300)])
+def test_a_picture_without_a_mark_is_left_alone(size: tuple[int, int]) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    for frame in (picture(*size), noise, np.full_like(noise, 255)):
+        assert clear_mark(frame) is frame

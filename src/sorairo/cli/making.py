@@ -12,7 +12,6 @@ import click
 
 from sorairo import pipelines
 from sorairo.cli.terminal import note, progress_bars
-from sorairo.media import check_output
 from sorairo.pipelines.request import VideoRequest
 from sorairo.pipelines.styles import dressed
 from sorairo.pipelines.vocabulary import words_of
@@ -78,6 +77,8 @@ class Output:
 
     def write(self, *requests: VideoRequest) -> None:
         """Makes every request; several have their seeds in their names. Prints the paths."""
+        from sorairo.media import check_output
+
         paths = {self.named(request, len(requests) > 1): request for request in requests}
         for path, request in paths.items():  # all of them before the first is made
             check_output(path, self.overwrite, ".png" if request.still else ".mp4")

@@ -26,6 +26,7 @@ from sorairo.models.video_vae import VideoVAE
 from sorairo.pipelines.finishing import between
 from sorairo.pipelines.preview import from_pixels
 from sorairo.pipelines.request import Anchor, Curve, Material, Source, VideoRequest
+from sorairo.provenance.visible_mark import clear_mark
 from sorairo.shapes import NATIVE_FPS, TEMPORAL_STRIDE, VideoShape
 
 CONTEXT = 4  # latent frames that a window of a long clip shares with what is finished
@@ -59,10 +60,14 @@ class Placed:
     def covered(self) -> range:
         return range(self.first, self.first + self.num_frames)
 
-    def picture(self, frame: float, request: VideoRequest, width: int, height: int) -> Frames:
-        """What it shows at timeline ``frame``, fitted to the size given; in its own size if it has that already."""
+    def picture(self, frame: float, request: VideoRequest, width: int, height: int, cleared: bool = False) -> Frames:
+        """What it shows at timeline ``frame``, fitted to the size given; in its own size if it has that already.
+
+        cleared: without the visible mark of a clip made before.
+        """
         index = round((self.start + (frame - self.first) / NATIVE_FPS) * self.fps)
         picture: Frames = self.frames[min(index, len(self.frames) - 1)]
+        picture = clear_mark(picture) if cleared else picture
         if self.place is not None:
             left, top = self.place
             below, right = request.height - top - picture.shape[0], request.width - left - picture.shape[1]
@@ -197,10 +202,10 @@ class Timeline:
         return {0.0: source, 1.0: self.second}.get(float(share))
 
     def _native(self, placed: Placed, frame: int) -> Frames:
-        """A frame in the size the model works in: what will be cut off at the end repeats the edge."""
+        """A frame as the model sees it: unmarked, in its size; what will be cut off at the end repeats the edge."""
         plan, shape = self.request.plan, self.shape
         left, top, right, bottom = (round(edge / plan.scale) for edge in plan.crop)
-        picture = placed.picture(frame, self.request, right - left, bottom - top)
+        picture = placed.picture(frame, self.request, right - left, bottom - top, cleared=placed is not self.mask)
         return np.pad(picture, ((top, shape.height - bottom), (left, shape.width - right), (0, 0)), "edge")
 
     def _groups_of(self, placed: Placed) -> range:

@@ -7,6 +7,8 @@ picture takes it away for good.
 from __future__ import annotations
 
 from functools import cache
+from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +22,7 @@ _CORNERS = ((1.0, 1.0), (0.0, 1.0), (0.0, 0.0), (1.0, 0.0))  # right and bottom 
 _LIGHT, _SHADOW = 0.72, 0.45  # how much of a pixel is the mark's white, and its shadow's black
 _SMALLEST_TEXT = 8
 _OVERSAMPLING = 4
+_INK, _ALIKE = 0.02, 0.6  # from here on a pixel belongs to the mark; and what is seen is the mark
 # A low sun above the horizon: strokes (from, to) in a square of side 1, and a half circle.
 _HORIZON = ((0.02, 0.74, 0.98, 0.74), (0.2, 0.93, 0.8, 0.93))
 _SUN = (0.24, 0.26, 0.76, 0.78)
@@ -33,15 +36,63 @@ def draw_mark(frame: Frames, seconds: float) -> Frames:
     tall, wide = light.shape
     if tall > height or wide > width:  # a picture of a few pixels has no room for it
         return frame
-    margin = max(1, min(width, height) // 32)
     right, bottom = _place(seconds)
-    left = round(_between(margin, width - wide - margin, right))
-    top = round(_between(margin, height - tall - margin, bottom))
+    left, top = round(_between(*_room(frame, 1, wide), right)), round(_between(*_room(frame, 0, tall), bottom))
     marked = frame.copy()
     under = marked[top : top + tall, left : left + wide].astype(np.float32)
     shaded = under * (1 - shadow[..., None])
     marked[top : top + tall, left : left + wide] = np.rint(shaded + (255 - shaded) * light[..., None])
     return marked
+
+
+def clear_mark(frame: Frames) -> Frames:
+    """The frame [h w 3] without the mark, wherever it is on its way; what was under it is filled in from around.
+
+    For what is made after a marked frame, which would go on showing the mark where it was.
+    """
+    light, shadow = _shape(min(frame.shape[:2]))
+    place = _find(frame.mean(-1, dtype=np.float32), light, shadow)
+    if place is None:
+        return frame
+    rows, columns = (slice(first - 1, first + length + 1) for first, length in zip(place, light.shape, strict=True))
+    hidden = np.pad(light + shadow > _INK, 1)
+    area = frame[rows, columns].astype(np.float32)
+    area[hidden] = area[~hidden].mean(0)
+    for _ in range(light.shape[0]):
+        around = np.mean([np.roll(area, step, axis) for step in (-1, 1) for axis in (0, 1)], axis=0)
+        area[hidden] = around[hidden]
+    cleared = frame.copy()
+    cleared[rows, columns] = np.rint(area)
+    return cleared
+
+
+def _find(grey: NDArray[np.float32], light: NDArray[np.float32], shadow: NDArray[np.float32]) -> tuple[int, int] | None:
+    """Where (top, left) the mark is: in a corner, or else between two of them, where it is likest by correlation."""
+    (tall, wide), (high, low), (left, right) = light.shape, *(_room(grey, axis, light.shape[axis]) for axis in (0, 1))
+    step = max(1, tall // _SMALLEST_TEXT)  # of a large mark a part of its pixels will do
+    light, shadow = light[::step, ::step], shadow[::step, ::step]
+
+    def likeness(place: tuple[int, int]) -> float:
+        top, side = place
+        seen = grey[top : top + tall : step, side : side + wide : step]
+        under = np.median(seen)
+        expected = light * (255 - under) - (1 - light) * shadow * under
+        seen, expected = seen - seen.mean(), expected - expected.mean()
+        return float((seen * expected).sum() / max(1e-6, np.linalg.norm(seen) * np.linalg.norm(expected)))
+
+    corners = list(product((high, low), (left, right)))
+    along = [*product((high, low), range(left, right)), *product(range(high, low), (left, right))]
+    for places in (corners, along) if high <= low and left <= right else ():
+        best = max(places, key=likeness, default=corners[0])
+        if likeness(best) > _ALIKE:
+            return best
+    return None
+
+
+def _room(frame: NDArray[Any], axis: int, part: int) -> tuple[int, int]:
+    """The first and the last place of a part along a side of the frame."""
+    margin = max(1, min(frame.shape[:2]) // 32)
+    return margin, frame.shape[axis] - part - margin
 
 
 def _place(seconds: float) -> tuple[float, float]:
