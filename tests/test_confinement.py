@@ -7,7 +7,11 @@ import math
 import operator
 import os
 import shutil
+import signal
+import subprocess
+import sys
 import time
+from dataclasses import asdict
 
 import pytest
 
@@ -39,6 +43,19 @@ def test_one_that_dies_is_told_in_a_line_and_the_next_one_works() -> None:
 def test_a_full_disk_is_not_taken_for_a_broken_file() -> None:
     with pytest.raises(OSError, match="No space left on device"):
         run_confined(Confines(), shutil.copyfile, __file__, "/dev/full")
+
+
+def test_an_interrupted_one_says_nothing() -> None:
+    command = [sys.executable, "-m", "sorairo.confinement"]
+    running = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    order = {"module": "math", "name": "floor", "arguments": [2.5], "confines": asdict(Confines())}
+    assert running.stdin
+    assert running.stdout
+    running.stdin.write(json.dumps(order).encode() + b"\n")
+    running.stdin.flush()
+    assert json.loads(running.stdout.readline()) == {"made": 2}
+    running.send_signal(signal.SIGINT)
+    assert running.communicate() == (b"", b"")
 
 
 def test_too_long_by_the_clock() -> None:

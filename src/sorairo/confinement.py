@@ -130,4 +130,5 @@ def _heard(receiving: int, seconds: float) -> bytes:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # whoever interrupts its parent wants no second report
     _take_orders()
