@@ -112,17 +112,19 @@ def test_killed_in_the_middle_the_same_command_goes_on_with_the_same_losses(
         assert (run / name).read_bytes() == (reference / name).read_bytes()
 
 
-def torchrun(number: int, recipe: Path, run: Path, environment: dict[str, str]) -> None:
+def torchrun(number: int, recipe: Path, run: Path, environment: dict[str, str]) -> str:
+    """Runs it, and returns what it says beside its progress."""
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(number)]
     command = [*launcher, *TRAIN, str(recipe), "--out", str(run)]
-    subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=True)
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    return subprocess.run(command, env=environment, check=True, text=True, **pipes).stderr
 
 
 def test_two_processes_have_the_losses_of_one_and_go_on_from_each_others_checkpoints(
     reference: Path, write_recipe: WriteRecipe, losses_of: LossesOf, environment: dict[str, str], tmp_path: Path
 ) -> None:
     expected, run = losses_of(reference), tmp_path / "run"
-    torchrun(2, write_recipe(tmp_path, steps=4), run, environment)
+    assert "Warning" not in torchrun(2, write_recipe(tmp_path, steps=4), run, environment)
     assert losses_of(run) == pytest.approx({step: expected[step] for step in range(1, 5)}, abs=1e-5)
     train(write_recipe(tmp_path, steps=7), run)
     torchrun(2, write_recipe(tmp_path, steps=10), run, environment)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -19,8 +20,7 @@ from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor
 
 CPU = torch.device("cpu")
-PATIENCE = timedelta(hours=24)
-"""How long the others wait while the first process makes the data and trains the autoencoder."""
+PATIENCE = timedelta(hours=24)  # of the others, while the first process makes the data and trains the autoencoder
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,7 @@ def shard(model: nn.Module, blocks: nn.ModuleList, workers: Workers) -> None:
     """Splits ``model`` over the processes, block by block; alone, leaves it as it is."""
     if workers.number == 1:
         return
+    warnings.filterwarnings("ignore", "FSDP2-wrapped module .* returned a view")  # which nothing changes in place
     mesh = init_device_mesh(workers.device.type, (workers.number,))
     for block in blocks:
         fully_shard(block, mesh=mesh)
