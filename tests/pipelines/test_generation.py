@@ -230,7 +230,7 @@ def test_an_existing_file_is_replaced_only_when_asked(bundle: ModelBundle, tmp_p
     [
         ("none/a.mp4", "there is no folder"),
         ("file/a.mp4", "there is no folder"),
-        ("folder.mp4", "exists already"),
+        ("folder.mp4", "a folder; name a file in it"),
         ("a.avi", "nearest name is .*a.mp4"),
         ("a", "nearest name is .*a.mp4"),
         ("x" * 230 + ".mp4", "nothing can be written there"),
