@@ -1,4 +1,4 @@
-"""How soon a network learns: equal minutes on the same clips, held-out loss along the way and WorldBench at the end.
+"""How soon a network learns: equal processor minutes on the same clips, held-out loss on the way, WorldBench last.
 
 PYTHONPATH=FOLDER python bench/baselines.py LATENTS [--minutes N] [--prompts N] [-o FOLDER]
     FOLDER: pip install --target FOLDER --no-deps make-a-video-pytorch==0.4.0 classifier-free-guidance-pytorch
@@ -65,7 +65,7 @@ class MakeAVideo(nn.Module):
 
 @dataclass
 class Timed(DiTTrainer):
-    """The transformer's training, for so many seconds; what is measured meanwhile does not count."""
+    """The transformer's training, for so many seconds of processor time; what is measured meanwhile does not count."""
 
     held_out: LatentDataset | None = None
     seconds: float = 60.0
@@ -73,15 +73,15 @@ class Timed(DiTTrainer):
     num_steps: int = 0
 
     def run(self) -> Path:
-        self.began, self.measuring = time.perf_counter(), 0.0
+        self.began, self.measuring = time.process_time(), 0.0
         return super().run()
 
     def ends(self, step: int) -> bool:
-        spent, self.num_steps = time.perf_counter() - self.began - self.measuring, step
+        spent, self.num_steps = time.process_time() - self.began - self.measuring, step
         if spent >= (len(self.curve) + 1) * self.seconds / NUM_LOOKS:
-            started = time.perf_counter()
+            started = time.process_time()
             self.curve.append((spent, held_out_loss(self, self.held_out, self._average())))
-            self.measuring += time.perf_counter() - started
+            self.measuring += time.process_time() - started
         return spent >= self.seconds
 
 
@@ -134,8 +134,8 @@ def compare(kinds: dict[str, type[Timed]], study: Study, seconds: float) -> str:
         bundle = replace(study.bundle, dit=one.model, config=one.recipe.model)
         share, low, high = score(bundle, study)
         weights = f"{sum(p.numel() for p in one.model.parameters()) / 1e6:.1f} M"
-        seconds, span = reached(one.curve, goal), f"{low:.2f} to {high:.2f}"
-        rows.append((name, weights, one.num_steps, f"{one.curve[-1][1]:.3f}", seconds, f"{share:.2f}", span))
+        when, span = reached(one.curve, goal), f"{low:.2f} to {high:.2f}"
+        rows.append((name, weights, one.num_steps, f"{one.curve[-1][1]:.3f}", when, f"{share:.2f}", span))
     return markdown(rows)
 
 

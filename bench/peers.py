@@ -1,8 +1,9 @@
 """Our networks against the classes of diffusers at equal size, taking turns. Prints tables; checks nothing.
 
-PYTHONPATH=FOLDER python bench/peers.py    # bench/performance.py says what belongs into the folder
+PYTHONPATH=FOLDER python bench/peers.py [--float32] [--transformers]    # bench/performance.py says with what
 
-Weights are random: only time is measured.
+Weights are random: only time is measured. --float32: as on a processor without products of bfloat16;
+--transformers: leaves the autoencoders out.
 """
 
 from __future__ import annotations
@@ -169,14 +170,19 @@ def autoencoders() -> list[str]:
 
 def page() -> str:
     precision = "bfloat16 products" if HALF else "float32"
-    return "\n".join([
+    lines = [
         f"Weights are random, sizes equal; {torch.get_num_threads()} threads, {precision}.", "",
         f"Transformers of width {CONFIG.width}, depth {CONFIG.depth}, {TOKENS} tokens and {WORDS} words.",
         "Share of ceiling: counted operations of the products, as a share of what square products reach here.",
         "A sampling step asks for two answers at once (guidance); only ours keeps keys and values of the text.", "",
         "| what | class | seconds, median | from, to | times ours | share of ceiling |",
         "| --- | --- | --- | --- | --- | --- |",
-        *transformers("sampling step", 2, forward), *transformers("training step", 8, training_step), "",
+        *transformers("sampling step", 2, forward), *transformers("training step", 8, training_step),
+    ]  # fmt: skip
+    if "--transformers" in sys.argv:
+        return "\n".join(lines)
+    return "\n".join([
+        *lines, "",
         "Autoencoders decoding 160x96, one latent for 16x16x4 pixels; each at its class's own widths (Wan 2.2's for",
         "`AutoencoderKLWan`), in a process of its own.", "",
         "| length | class | million parameters | seconds | times ours | MiB added at the peak |",

@@ -22,6 +22,7 @@ SECTIONS = {
     "What a generation costs": "curves.py",
     "The world's renderer against MuJoCo's": "world.py",
     "Networks against the classes of diffusers": "peers.py",
+    "The transformers in single precision": "peers.py --float32 --transformers",
 }
 
 
@@ -36,13 +37,14 @@ def machine() -> str:
     )
 
 
-def section(title: str, script: str) -> str:
+def section(title: str, command: str) -> str:
     """What a script prints: tables as they are, other lines as a block."""
-    print(script, file=sys.stderr, flush=True)
-    done = subprocess.run([sys.executable, BENCH / script], check=True, stdout=subprocess.PIPE, text=True)
+    print(command, file=sys.stderr, flush=True)
+    script, *options = command.split()
+    done = subprocess.run([sys.executable, BENCH / script, *options], check=True, stdout=subprocess.PIPE, text=True)
     said = done.stdout.strip()
     block = said if "|" in said else f"```\n{said}\n```"
-    return f"## {title}\n\n`python bench/{script}`\n\n{block}\n"
+    return f"## {title}\n\n`python bench/{command}`\n\n{block}\n"
 
 
 def main() -> None:
@@ -50,8 +52,8 @@ def main() -> None:
     print("Written by `python bench/performance.py > docs/performance.md`; its head names what it compares with.")
     print(machine())
     print("Absolute times are of this machine and its load: read the ratios, which are of one run.\n")
-    for title, script in SECTIONS.items():
-        print(section(title, script), flush=True)
+    for title, command in SECTIONS.items():
+        print(section(title, command), flush=True)
 
 
 if __name__ == "__main__":
