@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,18 @@ def test_either_of_two_that_run_into_each_other_may_be_told_to_hit() -> None:
     actor, target = (f"{thing.color} {thing.shape}" for thing in clip.objects)
     scores = by_fact([f"objects: {actor}; {target}. events: {target} hit {actor}."], [clip])
     assert scores["cause"].precision == 1
+
+
+def test_any_cube_of_a_tower_that_is_hit_at_once_may_be_told_to_be_hit() -> None:
+    clip = collision(40_095)  # a ball meets both lower cubes at 0.47 s
+    assert hit_things(clip) == {"yellow cube", "green cube"}
+    assert len({len(truth) for truth in truths_of(clip)}) == 1
+    events = tuple(replace(e, time=0.6) if (e.kind, e.other) == ("hit", 2) else e for e in clip.facts.events)
+    assert hit_things(replace(clip, facts=replace(clip.facts, events=events))) == {"yellow cube"}
+
+
+def hit_things(clip: WorldClip) -> set[str]:
+    return {str(s.other) for truth in truths_of(clip) for s in truth if s.fact == "hit"}
 
 
 def collision(seed: int) -> WorldClip:

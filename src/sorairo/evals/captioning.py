@@ -69,9 +69,27 @@ class FactScore:
 
 
 def truths_of(clip: WorldClip) -> tuple[frozenset[Statement], ...]:
-    """All that a perfect witness would state; of two things that run into each other either may be told to hit."""
-    told = (clip, _other_way_round(clip)) if clip.scenario == "collide" else (clip,)
-    return tuple(frozenset(statements(account(one))) for one in told)
+    """All that a perfect witness would state, in each way in which nobody can see that it was not so.
+
+    Of two things that run into each other either may be told to hit; of a row or stack any that is hit within a frame
+    of the first.
+    """
+    told = [_other_way_round(clip)] if clip.scenario == "collide" else _with_another_hit(clip)
+    return tuple(frozenset(statements(account(one))) for one in (clip, *told))
+
+
+def _with_another_hit(clip: WorldClip) -> list[WorldClip]:
+    """The same clip, each time with another of a group told to be hit first."""
+    thing, frame = clip.objects, 1 / clip.shape.fps
+    hits = [e for e in clip.facts.events if e.kind == "hit" and thing[e.subject].role == "actor"]
+    groups = [thing[e.other].group for e in hits if e.other is not None]
+    swaps = [
+        {hits[0]: replace(hits[0], other=hit.other), hit: replace(hit, other=hits[0].other)}
+        for hit, group in zip(hits[1:], groups[1:], strict=True)
+        if group is not None and group == groups[0] and hit.time - hits[0].time < frame
+    ]
+    events = [tuple(swap.get(e, e) for e in clip.facts.events) for swap in swaps]
+    return [replace(clip, facts=replace(clip.facts, events=told)) for told in events]
 
 
 def _other_way_round(clip: WorldClip) -> WorldClip:
