@@ -114,6 +114,14 @@ def test_the_policy_itself(bundle: ModelBundle, home: Path, tmp_path: Path, text
     assert "policy.toml" in refusal(bundle, tmp_path, ValueError)
 
 
+def test_of_a_clip_whose_frames_are_refused_nothing_is_kept(
+    bundle: ModelBundle, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policy, "opened", lambda _detector: lambda _frame: 0.95)
+    assert "the frame at 0 s: refused as sexual" in refusal(bundle, tmp_path)
+    assert not list((home / "unfinished").glob("*"))
+
+
 def test_the_net_that_looks_at_frames(
     bundle: ModelBundle, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -197,16 +205,20 @@ def test_the_judge_sees_the_prompt_first_and_then_the_output(bundle: ModelBundle
 
 
 @pytest.mark.parametrize("number", [1, 2])
-def test_a_judge_who_refuses_text_or_output(bundle: ModelBundle, judge: Judge, tmp_path: Path, number: int) -> None:
+def test_a_judge_who_refuses_text_or_output(
+    bundle: ModelBundle, judge: Judge, home: Path, tmp_path: Path, number: int
+) -> None:
     bad = '{"violations": [{"category": "violence", "score": 0.9, "words": ["ball"]}]}'
     judge.answers = [*(['{"violations": []}'] * (number - 1)), bad, '{"violations": []}']
     assert "refused as violence by the judge" in refusal(bundle, tmp_path)
+    assert not list((home / "unfinished").glob("*")), "nothing is kept of what was refused"
 
 
 def test_a_judge_who_is_late(bundle: ModelBundle, judge: Judge, home: Path, tmp_path: Path) -> None:
     name_judge(home, judge, seconds=1.0)
     judge.delay = 2.0
     assert "the judge did not work" in refusal(bundle, tmp_path)
+    assert list((home / "unfinished").glob("*/latents.safetensors")), "whoever tries again need not sample again"
 
 
 def test_a_judge_at_no_address(bundle: ModelBundle, home: Path, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from sorairo.pipelines.finishing import finish, load_upscaler
 from sorairo.pipelines.judging import Reviews, with_judge
 from sorairo.pipelines.marking import Marker, clip_identity, ingredients
 from sorairo.pipelines.policy import (
+    RefusedError,
     apply_policy,
     judge_frame,
     judge_uploads,
@@ -70,9 +71,9 @@ def generate(
 ) -> Clip:
     """Makes the clip (.mp4) or picture (.png) that is asked for and writes it to ``output``, signed.
 
-    The same request and weights give the same frames on the same machine. Sampled latents outlive a failure later on:
-    the same call then goes on from them. ``bundle`` saves loading the model again; ``store`` remembers the clip, so
-    that it is found again (this machine's own one if None).
+    The same request and weights give the same frames on the same machine. Sampled latents outlive a failure later on,
+    from which the same call then goes on, but not what the policy says of their pictures. ``bundle`` saves loading the
+    model again; ``store`` remembers the clip, so that it is found again (this machine's own one if None).
 
     Raises:
         ValueError: the output cannot be written (found before anything is computed), a file that is used cannot be
@@ -85,8 +86,9 @@ def generate(
     generation = Generation(request, None, bundle, on_progress)
     try:
         clip = generation.sign(output, store)
-    except BaseException:
-        generation.remove(but_latents=True)
+    except BaseException as error:
+        judged = isinstance(error, RefusedError) and error.decision.findings[0].category != "unavailable"
+        generation.remove(but_latents=not judged)
         raise
     generation.remove()
     return clip
