@@ -152,7 +152,7 @@ def test_the_shipped_upscaler_is_found_by_its_name() -> None:
 @pytest.mark.parametrize(
     ("spoil", "line"),
     [
-        (lambda f: (f / SETTINGS_FILE).unlink(), "cannot be read as JSON"),
+        (lambda f: (f / SETTINGS_FILE).unlink(), "upscaler.json is missing"),
         (lambda f: (f / SETTINGS_FILE).write_text("{"), "cannot be read as JSON"),
         (lambda f: (f / SETTINGS_FILE).write_text('{"widht": 8}'), "nearest known key is 'width'"),
         (lambda f: (f / SETTINGS_FILE).write_text('{"width": 16}'), "does not fit Upscaler"),

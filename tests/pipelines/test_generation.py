@@ -210,7 +210,7 @@ def test_broken_latents_are_sampled_again(bundle: ModelBundle, tmp_path: Path) -
 def test_numbers_that_run_away_are_reported(bundle: ModelBundle, tiny_model: Path, tmp_path: Path) -> None:
     broken = load_bundle(str(tiny_model), torch.device("cpu"))
     broken.dit.head.output.bias[0] = float("nan")
-    with pytest.raises(GenerationError, match="step 1 of 4; try a lower guidance_scale"):
+    with pytest.raises(GenerationError, match="step 1 of 4; try less guidance"):
         generate(REQUEST, tmp_path / "a.mp4", bundle=broken)
     assert list(tmp_path.iterdir()) == []
 

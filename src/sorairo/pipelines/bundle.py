@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import numpy as np
 import torch
@@ -35,9 +35,6 @@ from sorairo.pipelines.cards import (
 from sorairo.pipelines.preview import LatentPreview, fit_preview
 from sorairo.pipelines.vocabulary import world_summary, world_vocabulary
 from sorairo.shapes import VideoShape
-
-if TYPE_CHECKING:
-    from sorairo.world import Style
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
@@ -142,13 +139,13 @@ def _preview(card: ModelCard) -> LatentPreview | None:
 
 def _study() -> tuple[Tensor, list[str]]:
     """A few clips of the world: video [b 3 t h w] in [-1, 1], and many captions of them."""
-    from sorairo.world import caption, make_clip, render  # a compiler and a physics engine, which no generation needs
+    from sorairo.world import Style, caption, make_clip, render  # a compiler and physics, which no generation needs
 
     rng = np.random.default_rng(0)
     clips = [make_clip(seed, STUDY_SHAPE) for seed in range(NUM_STUDY_CLIPS)]
     pixels = torch.from_numpy(np.stack([render(clip)[0] for clip in clips]))
-    styles: tuple[Style, ...] = ("fragment", "short", "medium", "dense")
-    captions = [caption(clip, style, rng).text for clip in clips for style in styles for _ in range(NUM_STUDY_CAPTIONS)]
+    told = [(clip, style) for clip in clips for style in get_args(Style) for _ in range(NUM_STUDY_CAPTIONS)]
+    captions = [caption(*each, rng).text for each in told]
     return rearrange(pixels, "b t h w c -> b c t h w").float() / 127.5 - 1, captions
 
 

@@ -6,10 +6,12 @@ import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import sorairo
 from sorairo.config import ModelConfig, load, nearest_name
+
+SettingsT = TypeVar("SettingsT")
 
 CONFIG_FILE, CARD_FILE = "config.json", "card.json"
 VAE_FILE, DIT_FILE = "video_vae.safetensors", "dit.safetensors"
@@ -74,9 +76,7 @@ def find_model(name_or_path: str) -> Path:
         ValueError: no such model, with the nearest name; or a folder without a model in it.
     """
     models = list_models()
-    if name_or_path in models:
-        return models[name_or_path]
-    folder = Path(name_or_path)
+    folder = models.get(name_or_path, Path(name_or_path))
     if folder.is_dir():
         return folder
     if os.sep in name_or_path:
@@ -90,12 +90,12 @@ def find_model(name_or_path: str) -> Path:
 
 def load_config(folder: Path) -> ModelConfig:
     """Raises ValueError of one line for a file that is missing, broken or of another kind."""
-    return load(ModelConfig, _read_json(folder / CONFIG_FILE), str(folder / CONFIG_FILE))
+    return load_json(ModelConfig, folder / CONFIG_FILE)
 
 
 def load_card(folder: Path) -> ModelCard:
     """Raises ValueError of one line for a file that is missing, broken or of another kind."""
-    return load(ModelCard, _read_json(folder / CARD_FILE), str(folder / CARD_FILE))
+    return load_json(ModelCard, folder / CARD_FILE)
 
 
 def _installed(file: str) -> dict[str, Path]:
@@ -103,7 +103,8 @@ def _installed(file: str) -> dict[str, Path]:
     return dict(sorted((path.parent.name, path.parent) for root in weight_roots() for path in root.glob(f"*/{file}")))
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def load_json(cls: type[SettingsT], path: Path) -> SettingsT:
+    """What a file of a model's folder says, as ``cls``. Raises ValueError of one line that names the file."""
     try:
         data = json.loads(path.read_bytes())
     except FileNotFoundError as error:
@@ -112,4 +113,4 @@ def _read_json(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} cannot be read as JSON: {error}") from error
     if not isinstance(data, dict):
         raise ValueError(f"{path} holds a JSON {type(data).__name__}, not an object")
-    return data
+    return load(cls, data, str(path))

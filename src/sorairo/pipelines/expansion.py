@@ -9,7 +9,7 @@ judges both texts.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
@@ -122,14 +122,10 @@ def scene_facts(text: str) -> tuple[dict[str, str], str]:
 @cache
 def _phrases() -> tuple[tuple[str, str, str], ...]:
     """Every wording of a ground, a light or a camera move, the longest first."""
-    return tuple(sorted(_wordings(), key=lambda wording: -len(wording[0])))
-
-
-def _wordings() -> Iterator[tuple[str, str, str]]:
     ground, light, camera = USUAL.items()
-    for kind, table in (ground, light, ("light", words.LIGHT_WORDS), camera):
-        for name, options in table.items():
-            yield from ((option, kind, name) for option in options)
+    tables = (ground, light, ("light", words.LIGHT_WORDS), camera)
+    found = [(option, kind, name) for kind, table in tables for name, options in table.items() for option in options]
+    return tuple(sorted(found, key=lambda wording: -len(wording[0])))
 
 
 def content(text: str) -> list[str]:

@@ -5,15 +5,13 @@ Memory does not grow with length. Never writes a file and never samples.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sorairo.config import load
 from sorairo.media import Frames
-from sorairo.pipelines.cards import find_part
+from sorairo.pipelines.cards import find_part, load_json
 from sorairo.pipelines.size_plan import SizePlan
 
 if TYPE_CHECKING:
@@ -102,11 +100,6 @@ def load_upscaler(name_or_path: str = UPSCALER, device: torch.device | None = No
     from sorairo.pipelines.bundle import default_device
 
     folder = find_part("upscaler", name_or_path, SETTINGS_FILE)
-    path = folder / SETTINGS_FILE
-    try:
-        settings = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path} cannot be read as JSON: {error}") from error
-    upscaler = Upscaler(load(UpscalerConfig, settings, str(path)))
+    upscaler = Upscaler(load_json(UpscalerConfig, folder / SETTINGS_FILE))
     load_into(upscaler, folder / WEIGHTS_FILE)
     return upscaler.eval().requires_grad_(False).to(device or default_device())

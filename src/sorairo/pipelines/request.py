@@ -120,10 +120,8 @@ class VideoRequest:
         _check_seconds(self.seconds)
         _check_range("fps", self.fps, NATIVE_FPS, MAX_FPS)
         _check_range("seed", self.seed, 0, MAX_SEED)
-        if self.num_inference_steps is not None:
-            _check_range("num_inference_steps", self.num_inference_steps, 1, MAX_STEPS)
-        if self.guidance_scale is not None:
-            _check_range("guidance_scale", self.guidance_scale, 0, MAX_GUIDANCE)
+        _check_range("num_inference_steps", self.num_inference_steps, 1, MAX_STEPS)
+        _check_range("guidance_scale", self.guidance_scale, 0, MAX_GUIDANCE)
         _check_scenes(self.scenes, self.seconds)
         _check_anchors(self.anchors, self.seconds)
         if self.source:
@@ -235,8 +233,8 @@ def _check_grid(field: str, seconds: float, step: float) -> None:
         raise ValueError(f"{field} is {seconds:g}; it must be a multiple of {step:g}: the nearest is {nearest:g}")
 
 
-def _check_range(field: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
+def _check_range(field: str, value: float | None, low: float, high: float) -> None:
+    if value is not None and not low <= value <= high:
         nearest = high if value > high else low
         raise ValueError(f"{field} is {value}; it must lie between {low} and {high}: the nearest is {nearest}")
 
