@@ -28,8 +28,8 @@ _YEAR = timedelta(days=365.25)
 _ROOT_LIFE, _ISSUING_LIFE, LEAF_LIFE = 30 * _YEAR, 25 * _YEAR, 20 * _YEAR
 _CLOCK_SKEW = timedelta(days=1)
 
-_SIGNING_USAGES = ("digital_signature", "content_commitment", "key_cert_sign", "crl_sign")
-_OTHER_USAGES = ("key_encipherment", "data_encipherment", "key_agreement", "encipher_only", "decipher_only")
+_USAGES = ("digital_signature", "content_commitment", "key_cert_sign", "crl_sign", "key_encipherment",
+           "data_encipherment", "key_agreement", "encipher_only", "decipher_only")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -122,14 +122,14 @@ def _certificates(now: datetime, leaf_life: timedelta) -> dict[str, bytes]:
     root_name, issuing_name, leaf_name = (_name(f"Sorairo {role} {mark}") for role in ("root", "issuing", "signer"))
 
     begin = now - _CLOCK_SKEW
-    root = _draft(root_name, root_name, root_key, root_key, begin, now + _ROOT_LIFE)
-    issuing = _draft(issuing_name, root_name, issuing_key, root_key, begin, now + _ISSUING_LIFE)
+    root = _draft(root_name, root_name, root_key, root_key, begin, now + _ROOT_LIFE, 1)
+    issuing = _draft(issuing_name, root_name, issuing_key, root_key, begin, now + _ISSUING_LIFE, 0)
     leaf = _draft(leaf_name, issuing_name, leaf_key, issuing_key, begin, now + leaf_life)
     usages = x509.ExtendedKeyUsage([EMAIL_PROTECTION, CLAIM_SIGNING])
     signed = [
-        _as_issuer(root, path_length=1).sign(root_key, hashes.SHA256()),
-        _as_issuer(issuing, path_length=0).sign(root_key, hashes.SHA256()),
-        _as_leaf(leaf).add_extension(usages, critical=False).sign(issuing_key, hashes.SHA256()),
+        root.sign(root_key, hashes.SHA256()),
+        issuing.sign(root_key, hashes.SHA256()),
+        leaf.add_extension(usages, critical=False).sign(issuing_key, hashes.SHA256()),
     ]
     root_pem, issuing_pem, leaf_pem = (each.public_bytes(serialization.Encoding.PEM) for each in signed)
     key_format = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
@@ -148,10 +148,13 @@ def _draft(
     issuer_key: ec.EllipticCurvePrivateKey,
     begin: datetime,
     end: datetime,
+    path_length: int | None = None,
 ) -> x509.CertificateBuilder:
-    """What the three have in common. Readers refuse a signing certificate without the id of the key that issued it."""
+    """One that may issue others down to ``path_length``, or only sign. Readers refuse a signing certificate without the
+    id of the key that issued it."""
     own_id = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     issuer_id = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key())
+    usages = ("digital_signature",) if path_length is None else ("key_cert_sign", "crl_sign")
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -162,22 +165,9 @@ def _draft(
         .not_valid_after(end)
         .add_extension(own_id, critical=False)
         .add_extension(issuer_id, critical=False)
+        .add_extension(x509.BasicConstraints(path_length is not None, path_length), critical=True)
+        .add_extension(x509.KeyUsage(**{usage: usage in usages for usage in _USAGES}), critical=True)
     )
-
-
-def _as_issuer(builder: x509.CertificateBuilder, path_length: int) -> x509.CertificateBuilder:
-    limits = x509.BasicConstraints(ca=True, path_length=path_length)
-    return _usable_for(builder.add_extension(limits, critical=True), "key_cert_sign", "crl_sign")
-
-
-def _as_leaf(builder: x509.CertificateBuilder) -> x509.CertificateBuilder:
-    limits = x509.BasicConstraints(ca=False, path_length=None)
-    return _usable_for(builder.add_extension(limits, critical=True), "digital_signature")
-
-
-def _usable_for(builder: x509.CertificateBuilder, *usages: str) -> x509.CertificateBuilder:
-    flags = {usage: usage in usages for usage in (*_SIGNING_USAGES, *_OTHER_USAGES)}
-    return builder.add_extension(x509.KeyUsage(**flags), critical=True)
 
 
 def _write_private(path: Path, content: bytes) -> None:

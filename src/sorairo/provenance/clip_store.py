@@ -54,12 +54,6 @@ class ClipStore:
             database.execute(_TABLE)
             database.execute("insert or replace into clips values (?, ?, ?, ?, ?)", row)
 
-    def remove(self, identity: int) -> None:
-        """Forgets every clip of an identity."""
-        if self.path.exists():
-            with self._opened() as database, database:
-                database.execute("delete from clips where identity = ?", (identity,))
-
     def with_identity(self, identity: int) -> list[KnownClip]:
         """The clips that carry a watermark's identity: the same request made again has the same."""
         return self._read("where identity = ? order by made", identity)

@@ -181,7 +181,7 @@ def _decoded(values: Numbers, grid: Grid) -> Reading:
     word[places] = chips
     sure = True
     for number in range(_SYMBOLS):
-        places, book = _symbol_places(grid, number), _book(grid, number)
+        places, book = _shares(grid)[1 + number], _book(grid, number)
         best = int((book @ values[places].astype(np.float32)).argmax())
         word[places] = book[best]
         sure &= _score(values[places], word[places]) >= _SYMBOL_SCORE
@@ -262,24 +262,17 @@ def _random_chips(name: str, number: int) -> NDArray[np.int8]:
 
 
 @cache
-def _order(grid: Grid) -> NDArray[np.int64]:
-    """The cells shuffled: each symbol is all over the picture, so a crop takes something from each."""
+def _shares(grid: Grid) -> list[NDArray[np.int64]]:
+    """The cells shuffled, and dealt out to what every watermark has and to each symbol: each is all over the picture,
+    so a crop takes something from each."""
     raw = hashlib.shake_256(f"sorairo watermark 1 order {grid.cells}".encode()).digest(8 * grid.cells**2)
-    return np.argsort(np.frombuffer(raw, ">u8"), kind="stable")
-
-
-def _share(grid: Grid, number: int) -> NDArray[np.int64]:
-    return np.array_split(_order(grid), 1 + _SYMBOLS)[number]
-
-
-def _symbol_places(grid: Grid, number: int) -> NDArray[np.int64]:
-    return _share(grid, 1 + number)
+    return np.array_split(np.argsort(np.frombuffer(raw, ">u8"), kind="stable"), 1 + _SYMBOLS)
 
 
 @cache
 def _sync(grid: Grid) -> tuple[NDArray[np.int64], Numbers]:
     """Cells and chips that are the same in every watermark."""
-    places = _share(grid, 0)
+    places = _shares(grid)[0]
     return places, _random_chips(f"sync {grid.cells}", len(places)).astype(np.float64)
 
 
@@ -290,7 +283,7 @@ def _book(grid: Grid, number: int) -> NDArray[np.float32]:
 
 
 def _row(grid: Grid, number: int, value: int) -> NDArray[np.int8]:
-    return _random_chips(f"{grid.cells} {number} {value}", len(_symbol_places(grid, number)))
+    return _random_chips(f"{grid.cells} {number} {value}", len(_shares(grid)[1 + number]))
 
 
 def _chips(grid: Grid, identity: int) -> Numbers:
@@ -299,5 +292,5 @@ def _chips(grid: Grid, identity: int) -> Numbers:
     places, chips = _sync(grid)
     word[places] = chips
     for number, value in enumerate(_symbols(identity)):
-        word[_symbol_places(grid, number)] = _row(grid, number, value)
+        word[_shares(grid)[1 + number]] = _row(grid, number, value)
     return word.reshape(grid.cells, grid.cells)
