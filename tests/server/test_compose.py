@@ -15,6 +15,7 @@ from tests.server.conftest import SMALL, Enter, both, error_of, finish
 from sorairo.media import read_picture, write_mp4, write_png
 from sorairo.server.access import Service
 from sorairo.server.audit import lines
+from sorairo.server.moderation import take_down
 from sorairo.server.tables import FileRow, VideoRow
 
 
@@ -172,6 +173,34 @@ def test_a_file_is_taken_away_by_its_owner(enter: Enter, service: Service, clip:
     error_of(alice.delete(f"/v1/files/{file}"), 404)
     with service.database.reading() as session:
         assert [line.subject for line in lines(session) if line.action == "file.deleted"] == [file]
+
+
+@both
+def test_files_are_listed_a_page_at_a_time(enter: Enter, service: Service, clip: bytes) -> None:
+    """Those that were handed in by themselves: neither characters, nor what came with a request, nor another's."""
+    alice, sent = enter("alice"), {"file": ("a.mp4", clip)}
+    made = [alice.post("/v1/files", files=sent).json() for _ in range(3)]
+    character(alice, clip, name="Mo")
+    assert alice.post("/v1/videos", data=SMALL, files={"input_reference": ("a.mp4", clip)}).status_code == 200
+    enter("bob").post("/v1/files", files=sent)
+    whole = alice.get("/v1/files").json()
+    assert (whole["object"], whole["has_more"]) == ("list", False)
+    assert sorted(whole["data"], key=str) == sorted(made, key=str)
+    assert (whole["first_id"], whole["last_id"]) == (whole["data"][0]["id"], whole["data"][-1]["id"])
+    first = alice.get("/v1/files?limit=2&order=asc").json()
+    assert first["has_more"]
+    rest = alice.get(f"/v1/files?limit=2&order=asc&after={first['last_id']}").json()
+    assert [*first["data"], *rest["data"]] == whole["data"][::-1]
+    assert not rest["has_more"]
+    assert alice.get(f"/v1/files?after={whole['data'][0]['id']}").json()["data"] == whole["data"][1:]
+    assert alice.get(f"/v1/files/{made[0]['id']}").json() == made[0]
+    assert error_of(enter("bob").get(f"/v1/files/{made[0]['id']}"), 404)["code"] == "file_not_found"
+    assert error_of(enter("bob").get(f"/v1/files?after={made[0]['id']}"), 404)["code"] == "file_not_found"
+    with service.database.writing.begin() as session:
+        take_down(session, made[0]["id"], "it is hers")
+    assert sorted(file["id"] for file in alice.get("/v1/files").json()["data"]) == sorted(
+        file["id"] for file in made[1:]
+    )
 
 
 def test_a_file_is_no_character(alice: TestClient, clip: bytes) -> None:

@@ -167,6 +167,18 @@ def test_paging_meets_every_video_once(client: OpenAI, video: Video) -> None:
     assert video.id in forward
 
 
+def test_files_are_paged_through(client: OpenAI) -> None:
+    made = {client.files.create(file=("a.png", picture()), purpose="vision").id for _ in range(3)}
+    listed = [file.id for file in client.files.list(limit=1)]
+    assert made <= set(listed)
+    assert len(set(listed)) == len(listed)
+    assert [file.id for file in client.files.list(order="asc")] == listed[::-1]
+    assert client.files.retrieve(listed[0]).id == listed[0]
+    for file in listed:
+        client.files.delete(file)
+    assert client.files.list().data == []
+
+
 def test_models(client: OpenAI) -> None:
     assert [model.id for model in client.models.list()] == ["tiny"]
     assert client.models.retrieve("tiny").owned_by == "sorairo"

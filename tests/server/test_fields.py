@@ -66,7 +66,7 @@ def test_a_prompt_may_begin_with_a_bracket() -> None:
         assert form(prompt=prompt) == {"prompt": prompt}
 
 
-@pytest.mark.parametrize("name", ["message", "reason", "answer", "video_id", "consent"])
+@pytest.mark.parametrize("name", ["message", "reason", "answer", "video_id", "consent", "account"])
 def test_words_stay_words(name: str) -> None:
     for words in ("true", "[sic]"):
         assert form(**{name: words}) == {name: words}

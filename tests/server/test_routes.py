@@ -20,6 +20,7 @@ from sorairo.server.tables import AuditLine, VideoRow
 from sorairo.server.webhooks import MOST_ENDPOINTS
 
 ROOT = Path(__file__).parents[2]
+BOTH = {"file_id": "file_1", "image_url": "data:image/png;base64,aaaa"}
 
 
 @pytest.mark.parametrize(
@@ -130,6 +131,10 @@ def test_only_a_new_clip_is_told_in_full(alice: TestClient) -> None:
         ({"json": SMALL | {"input_reference": {"image_url": "data:image/png;base64,?"}}}, 400, None),
         ({"json": SMALL | {"input_reference": {"path": "/etc/passwd"}}}, 400, None),
         ({"json": SMALL | {"input_reference": {"file_id": "../../pepper"}}}, 404, "file_not_found"),
+        ({"json": SMALL | {"input_reference": BOTH}}, 400, "invalid_value"),
+        ({"json": SMALL | {"input_reference": {"id": "file_1", "file_id": "file_2"}}}, 400, "invalid_value"),
+        ({"json": SMALL | {"input_reference": {"file_id": "file_1", "image_url": None}}}, 404, "file_not_found"),
+        ({"json": SMALL | {"keyframes": [BOTH | {"time": 0}]}}, 400, "invalid_value"),
         ({"content": b"x" * (2**20 + 1)}, 413, "request_too_large"),
         ({"content": iter([b"x" * 2**19] * 3), "headers": {"content-type": "application/json"}}, 413, None),
         ({"data": {f"f{n}": "x" for n in range(100)}, "files": {"a": ("a", b"x")}}, 400, "invalid_form"),

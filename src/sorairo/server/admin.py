@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sorairo.server.access import Opened, caller_with
 from sorairo.server.audit import first_broken, record
 from sorairo.server.errors import ApiError, mistakes
-from sorairo.server.fields import MAX_NAME, body, check_names, text_of
+from sorairo.server.fields import MAX_NAME, body, text_of
 from sorairo.server.keys import SCOPES, Caller, create_key, list_keys, open_account, revoke_key
 from sorairo.server.library import UNDER_WAY, find
 from sorairo.server.routes import Given
@@ -39,7 +39,6 @@ def overview(service: Opened, caller: Admin) -> dict[str, Any]:
 @router.post("/keys", openapi_extra=body(("account",), "tier"))
 def make_key(service: Opened, caller: Admin, given: Given) -> dict[str, Any]:
     """A new key with every scope but admin for ``account``, which is made if there is none; shown this once."""
-    check_names(given, "account", "tier")
     account, tier = text_of(given, "account", most=MAX_NAME), str(given.get("tier", ""))
     with mistakes(), service.database.writing.begin() as session:
         service.tiers.named(tier or "free")
@@ -58,7 +57,6 @@ def remove_key(key_id: str, service: Opened, caller: Admin) -> dict[str, Any]:
 @router.post("/videos/{video_id}", openapi_extra=body(("featured",)))
 def feature(video_id: str, service: Opened, caller: Admin, given: Given) -> dict[str, Any]:
     """Takes a published video into the featured feed, or out of it."""
-    check_names(given, "featured")
     if not isinstance(chosen := given.get("featured"), bool):
         raise ApiError(400, "featured must be true or false.", "featured", "invalid_value")
     with service.database.writing.begin() as session:

@@ -12,7 +12,7 @@ from sorairo.pipelines.request import VideoRequest
 from sorairo.provenance import verify
 from sorairo.server.access import Opened, Reader, Writer
 from sorairo.server.errors import ApiError, not_found
-from sorairo.server.fields import MAX_NAME, body, check_names
+from sorairo.server.fields import MAX_NAME, body
 from sorairo.server.library import feed, find, publish
 from sorairo.server.routes import Given, as_video, paged
 from sorairo.server.schemas import FeedList, FeedVideo, Video
@@ -26,7 +26,6 @@ _KINDS = {"title": str, "folder": str, "favourite": bool, "published": bool}
 @router.post("/videos/{video_id}", openapi_extra=body((), *_KINDS))
 def update_video(video_id: str, service: Opened, caller: Writer, given: Given) -> Video:
     """Changes what is given of title, folder, favourite and published: what all see is judged by a worker first."""
-    check_names(given, *_KINDS)
     for name, value in given.items():
         if not isinstance(value, _KINDS[name]) or len(str(value)) > MAX_NAME:
             wanted = f"a text of at most {MAX_NAME} characters" if _KINDS[name] is str else "true or false"
@@ -53,7 +52,7 @@ def read_feed(
     are everybody's, and every tool works on them."""
     if not service.settings.feeds:
         raise not_found("feed", name)
-    rows, more = service.database.read(feed, name == "featured", after, limit)
+    rows, more = feed(service.database, name == "featured", after, limit)
     return FeedList(**paged([_shown(row, author) for row, author in rows], more))
 
 

@@ -23,7 +23,7 @@ from sorairo.pipelines.request import Material, Scene, VideoRequest
 from sorairo.pipelines.sampling_plan import SamplingPlan
 from sorairo.server.access import Service
 from sorairo.server.errors import ApiError, mistakes, wrong_value
-from sorairo.server.fields import Fields, as_json, check_names
+from sorairo.server.fields import Fields, as_json
 from sorairo.server.library import Order, find
 from sorairo.server.storage import VARIANTS
 from sorairo.server.tables import INPUT, FileRow
@@ -77,6 +77,7 @@ TOOLS = {
 }
 SETTINGS = ("negative_prompt", "seed", "fps", "num_inference_steps", "guidance_scale", "scenes", "wrap", "consent")
 MAX_CHARACTERS = 2
+_WAYS = ("id", "file_id", "image_url")  # in which a file is named
 _TEXTS = ("prompt", "negative_prompt", "model", "size", "consent")
 _NUMBERS = ("seconds", "seed", "fps", "num_inference_steps", "guidance_scale", "start", "end", "before", "after")
 _KINDS: dict[str, tuple[tuple[type, ...], str]] = dict.fromkeys(_TEXTS, ((str,), "a text"))
@@ -180,7 +181,10 @@ class Composer:
 
     def _file(self, value: Any, name: str) -> Path:
         """A copy of what a field names: an upload, a data address, or a video or file of the account by its id."""
-        if isinstance(value, dict) and "image_url" in value:
+        ways = [way for way in _WAYS if value.get(way) is not None] if isinstance(value, dict) else []
+        if len(ways) > 1:
+            raise ApiError(400, f"{name} has {' and '.join(ways)}; give one of them.", name, "invalid_value")
+        if ways == ["image_url"]:
             value, name = value["image_url"], f"{name}.image_url"
         if isinstance(value, FileRow):  # a character, whose first frame lies beside its clip
             return self._copy(f"uploads/{value.id}/{MEDIA['picture']}")
@@ -199,8 +203,7 @@ class Composer:
         return self.service.storage.fetch(name, self.folder / name.replace("/", "+"))
 
     def _check(self, given: Fields, tool: Tool) -> None:
-        """Unknown and missing fields are errors; numbers that came as text become numbers, in place."""
-        check_names(given, *tool.known)
+        """Missing fields are errors; numbers that came as text become numbers, in place."""
         for name, value in given.items():
             if name not in _TEXTS and isinstance(value, str):
                 value = given[name] = as_json(value)

@@ -6,7 +6,7 @@ address alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, Select, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, Select, create_engine, event, make_url, text, tuple_
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -60,6 +60,19 @@ class Database:
     def scalar(self, query: Select[Answer]) -> Answer | None:
         """The first thing that a query finds, if any."""
         return self.read(Session.scalar, query)
+
+    def page(
+        self, query: Select[*tuple[Any, ...]], place: Sequence[Any], last: object, limit: int, order: str = "desc"
+    ) -> tuple[Sequence[Any], bool]:
+        """What a query finds after its row ``last``, and whether there is more; in the order of the columns ``place``,
+        which together no two rows share."""
+        if last is not None:
+            before = tuple(getattr(last, column.key) for column in place)
+            query = query.where(tuple_(*place) < before if order == "desc" else tuple_(*place) > before)
+        query = query.order_by(*(column.desc() if order == "desc" else column.asc() for column in place))
+        with self.reading() as session:
+            rows = session.execute(query.limit(limit + 1)).all()
+        return rows[:limit], len(rows) > limit
 
 
 def open_installation(url: str) -> Database:

@@ -23,8 +23,8 @@ from sorairo.server.errors import ApiError
 Fields = dict[str, Any]
 """Plain JSON data, and an UploadFile where a file was sent."""
 
-TEXTS = ("prompt", "negative_prompt", "model", "size", "consent", "name", "description", "url", "title", "folder",
-         "message", "reason", "answer", "video_id")  # fmt: skip
+_DESCRIBED: dict[str, dict[str, Any]] = tomllib.loads((Path(__file__).parent / "body_fields.toml").read_text())
+TEXTS = {name for name, told in _DESCRIBED.items() if told.get("type") == "string"}
 """Never anything else, whatever they begin with."""
 
 MAX_NAME, MAX_FORM_FIELDS, MAX_FORM_FILES = 80, 64, 4
@@ -54,14 +54,13 @@ def text_of(given: Fields, name: str, least: int = 1, most: int = 2000) -> str:
 
 def body(required: tuple[str, ...], *others: str, without: str = "") -> dict[str, Any]:
     """The OpenAPI description of a body with these fields, in each form that it may come in."""
-    told = tomllib.loads((Path(__file__).parent / "body_fields.toml").read_text())
     names = dict.fromkeys((*required, *others))
     names.pop(without, None)
     by_id: dict[str, Any] = {"type": "object", "minProperties": 1, "maxProperties": 1}
     by_id["properties"] = dict.fromkeys(("id", "file_id", "image_url"), {"type": "string"})  # noqa: RUF024
     content = {}
     for kind, file in {"application/json": by_id, _FORMS[0]: {"type": "string", "format": "binary"}}.items():
-        own = {name: told[name] if "type" in told[name] else told[name] | file for name in names}
+        own = {name: _DESCRIBED[name] if "type" in _DESCRIBED[name] else _DESCRIBED[name] | file for name in names}
         if file is not by_id:  # in a form an empty list is the same as not there
             own = {name: {key: own[name][key] for key in own[name] if key != "minItems"} for name in own}
         else:  # and null in JSON
@@ -76,10 +75,12 @@ def _or_null(kinds: str | list[str]) -> list[str]:
 
 
 async def given_fields(request: Request) -> AsyncIterator[Fields]:
-    """What a route is given; its files are closed when it has answered."""
+    """What a route is given, of what its description by `body` knows; its files are closed when it has answered."""
+    described = request.scope["route"].openapi_extra["requestBody"]["content"]["application/json"]["schema"]
     try:
         fields = await read_fields(request)
         _check_texts(fields)
+        check_names(fields, *described["properties"])
         yield fields
     finally:
         await request.close()

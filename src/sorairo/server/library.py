@@ -5,16 +5,18 @@ Every check and its consequence are one transaction, so that no limit is passed 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import PurePath
+from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from sorairo.pipelines.request import VideoRequest
 from sorairo.server import audit
-from sorairo.server.database import serialise
+from sorairo.server.database import Database, serialise
 from sorairo.server.errors import NO_RETRY, ApiError, mistakes, not_found
 from sorairo.server.keys import Caller
 from sorairo.server.tables import INPUT, Account, VideoRow, new_id, now
@@ -99,7 +101,7 @@ def find(
 ) -> VideoRow:  # fmt: skip
     """Raises ApiError 404, the same for unknown, deleted and another's, but for what that one ``published``; and for
     one not finished where it must be. ``locked``: nobody else changes it in this transaction."""
-    seen = LIVE & or_(VideoRow.account_id == account_id, _PUBLISHED) if published else _own(account_id)
+    seen = LIVE & or_(VideoRow.account_id == account_id, _PUBLISHED) if published else own(account_id)
     query = select(VideoRow).where(VideoRow.id == video_id, seen)
     row = session.scalar(query.with_for_update() if locked else query)
     if row is None:
@@ -107,19 +109,6 @@ def find(
     if finished and row.status != "completed":  # on any other code clients would ask again
         raise ApiError(404, f"Video {row.id} is {row.status}, not completed.", "video_id", "video_not_ready")
     return row
-
-
-def page(
-    session: Session, account_id: str, after: str | None, limit: int, order: str, *such: ColumnElement[bool]
-) -> tuple[list[VideoRow], bool]:
-    """Videos after the one with that id, and whether there are more. Raises ApiError 404 for an unknown cursor."""
-    query = select(VideoRow).where(_own(account_id), *such)
-    if after is not None:
-        cursor = find(session, account_id, after).position
-        query = query.where(VideoRow.position < cursor if order == "desc" else VideoRow.position > cursor)
-    query = query.order_by(VideoRow.position.desc() if order == "desc" else VideoRow.position.asc())
-    rows = list(session.scalars(query.limit(limit + 1)))
-    return rows[:limit], len(rows) > limit
 
 
 def delete(session: Session, caller: Caller, video_id: str) -> VideoRow:
@@ -134,7 +123,7 @@ def delete(session: Session, caller: Caller, video_id: str) -> VideoRow:
 
 def unused_inputs(session: Session, row: VideoRow) -> list[str]:
     """What was sent along with the request for a video that is deleted, if no other is made of it."""
-    such = _own(row.account_id) & VideoRow.sources.contains(INPUT)
+    such = own(row.account_id) & VideoRow.sources.contains(INPUT)
     still = " ".join(session.scalars(select(VideoRow.sources).where(such)))
     return [one for one in row.sources.split() if one.startswith(f"{INPUT}_") and f" {one} " not in still]
 
@@ -182,17 +171,12 @@ def all_accounts(session: Session) -> list[tuple[Account, int, int]]:
     return [(one, numbers.get(one.id, 0), credits_used(session, one.id)) for one in accounts]
 
 
-def feed(session: Session, featured: bool, after: str | None, limit: int) -> tuple[list[tuple[VideoRow, str]], bool]:
+def feed(database: Database, featured: bool, after: str | None, limit: int) -> tuple[Sequence[Any], bool]:
     """Published videos with their authors' names, the latest first, and whether there are more."""
-    place = tuple_(VideoRow.published_at, VideoRow.position)
     such = LIVE, _PUBLISHED, VideoRow.featured.in_({featured, True})
+    last = None if after is None else database.read(find, "", after, published=True)
     query = select(VideoRow, Account.name).join(Account).where(*such)
-    if after is not None:
-        cursor = find(session, "", after, published=True)
-        query = query.where(place < (cursor.published_at, cursor.position))
-    query = query.order_by(VideoRow.published_at.desc(), VideoRow.position.desc()).limit(limit + 1)
-    rows = [(row, name) for row, name in session.execute(query)]
-    return rows[:limit], len(rows) > limit
+    return database.page(query, (VideoRow.published_at, VideoRow.position), last, limit)
 
 
 def publish(session: Session, caller: Caller, row: VideoRow, shown: bool) -> None:
@@ -202,7 +186,8 @@ def publish(session: Session, caller: Caller, row: VideoRow, shown: bool) -> Non
     audit.record(session, caller.key_id, "video.publication", row.id, publication=row.publication)
 
 
-def _own(account_id: str) -> ColumnElement[bool]:
+def own(account_id: str) -> ColumnElement[bool]:
+    """The videos of an account."""
     return and_(VideoRow.account_id == account_id, LIVE)
 
 

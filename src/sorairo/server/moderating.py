@@ -11,7 +11,7 @@ from sorairo.server import moderation
 from sorairo.server.access import Opened, Reader
 from sorairo.server.admin import Admin
 from sorairo.server.errors import ApiError, mistakes
-from sorairo.server.fields import body, check_names, text_of
+from sorairo.server.fields import body, text_of
 from sorairo.server.library import find
 from sorairo.server.routes import Given, Wanted, sent
 from sorairo.server.storage import VARIANTS
@@ -29,7 +29,6 @@ def _file(service: Opened, caller: Reader, kind: str, video_id: str, **said: str
 def report_video(video_id: str, service: Opened, caller: Reader, given: Given) -> dict[str, Any]:
     """The report button: tells the operator that a video that the caller can see should not be there."""
     service.database.read(find, caller.account_id, video_id, published=service.settings.feeds)
-    check_names(given, "reason", "message")
     if (reason := given.get("reason")) not in moderation.REASONS:
         raise ApiError(400, f"reason is one of {', '.join(moderation.REASONS)}.", "reason", "invalid_value")
     return _file(service, caller, "report", video_id, reason=str(reason), message=text_of(given, "message", least=0))
@@ -38,7 +37,6 @@ def report_video(video_id: str, service: Opened, caller: Reader, given: Given) -
 @router.post("/appeals", openapi_extra=body(("message",), "video_id"))
 def appeal(service: Opened, caller: Reader, given: Given) -> dict[str, Any]:
     """An owner's note against a refusal, a take-down, or what was done to the account; a suspended one may write it."""
-    check_names(given, "message", "video_id")
     message, video_id = text_of(given, "message"), given.get("video_id", "")
     reason = "account"
     if video_id:
@@ -76,7 +74,6 @@ def watch(case_id: str, service: Opened, caller: Admin, wanted: Wanted = None) -
 @router.post("/admin/cases/{case_id}", openapi_extra=body(("outcome",), "answer"))
 def decide(case_id: str, service: Opened, caller: Admin, given: Given) -> dict[str, Any]:
     """Closes a case, with an answer to whoever filed it. What follows from it has routes of its own."""
-    check_names(given, "outcome", "answer")
     answer = text_of(given, "answer", least=0)
     with mistakes("case"), service.database.writing.begin() as session:
         outcome = str(given.get("outcome", ""))
@@ -86,7 +83,6 @@ def decide(case_id: str, service: Opened, caller: Admin, given: Given) -> dict[s
 @router.post("/admin/takedowns", openapi_extra=body(("video_id", "reason"), "purge"))
 def take_down(service: Opened, caller: Admin, given: Given) -> dict[str, Any]:
     """Nobody gets a video or an upload, or what was made from it, any more; owners of videos are told the reason."""
-    check_names(given, "video_id", "reason", "purge")
     source, reason = text_of(given, "video_id"), text_of(given, "reason")
     with mistakes("video"), service.database.writing.begin() as session:
         rows = moderation.take_down(session, source, reason, caller.key_id)
@@ -105,7 +101,6 @@ def restore(video_id: str, service: Opened, caller: Admin) -> dict[str, Any]:
 @router.post("/admin/accounts/{account_id}", openapi_extra=body(("days",), "reason"))
 def suspend(account_id: str, service: Opened, caller: Admin, given: Given) -> dict[str, Any]:
     """Suspends an account for some days, or lifts that: till then its keys read and appeal, and do nothing else."""
-    check_names(given, "days", "reason")
     days = str(given.get("days", ""))
     if days not in map(str, range(3651)):
         raise ApiError(400, "days is a whole number from 0 to 3650.", "days", "invalid_value")

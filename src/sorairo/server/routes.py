@@ -24,9 +24,9 @@ from sorairo.pipelines.tools import vary
 from sorairo.server.access import Opened, Reader, Service, Writer
 from sorairo.server.compose import TOOLS, Composer
 from sorairo.server.errors import ApiError, not_found
-from sorairo.server.fields import MAX_NAME, Fields, body, check_names, given_fields, text_of
+from sorairo.server.fields import MAX_NAME, Fields, body, given_fields, text_of
 from sorairo.server.keys import Caller
-from sorairo.server.library import Order, Repeat, delete, find, page, queue_position, repeated, submit, unused_inputs
+from sorairo.server.library import Order, Repeat, delete, find, own, queue_position, repeated, submit, unused_inputs
 from sorairo.server.schemas import Character, Video, VideoDeleted, VideoError, VideoList
 from sorairo.server.storage import VARIANTS, Storage
 from sorairo.server.tables import INPUT, FileRow, VideoRow, now
@@ -76,6 +76,12 @@ def as_video(row: VideoRow, position: int | None = None) -> Video:
     return Video(**own, error=error, queue_position=position)
 
 
+def as_file(row: FileRow) -> dict[str, Any]:
+    """An upload as OpenAI's clients know it."""
+    about = {"bytes": row.stored_bytes, "filename": MEDIA[row.kind], "purpose": "vision", "status": "processed"}
+    return about | {"id": row.id, "object": "file", "created_at": row.created_at}
+
+
 def paged(data: Sequence[Any], more: bool = False) -> dict[str, Any]:
     """The keys of a page, whose items have ids."""
     first, last = (data[0].id, data[-1].id) if data else (None, None)
@@ -105,7 +111,6 @@ def remix_video(video_id: str, asked: Asked) -> Video:
 def vary_video(video_id: str, asked: Asked) -> VideoList:
     """A finished video's request from ``num_variations`` other starting noises: all of them, or none."""
     service, caller, tier = asked.service, asked.caller, asked.service.tier(asked.caller)
-    check_names(asked.given, "num_variations")
     number = asked.given.get("num_variations", 2)
     if str(number) not in ("1", "2", "4") or int(number) > tier.variations:
         message = f"num_variations is {str(number)[:80]!r}; it is 1, 2 or 4, and at most {tier.variations} here."
@@ -121,7 +126,6 @@ def vary_video(video_id: str, asked: Asked) -> VideoList:
 @router.post("/videos/characters", openapi_extra=body(("name", "video"), "description"))
 def create_character(service: Opened, caller: Writer, given: Given) -> Character:
     """A name for what a clip shows, and words that stand for it in prompts."""
-    check_names(given, "name", "video", "description")
     name, description = text_of(given, "name", most=MAX_NAME), text_of(given, "description", least=0, most=1000)
     row = store(service, caller.account_id, given.get("video"), "video", "char", name, description)
     return Character.model_validate(row, from_attributes=True)
@@ -169,8 +173,10 @@ def list_videos(
     such = [text.icontains(word, autoescape=True) for word in search.split()]
     such += [] if folder is None else [VideoRow.folder == folder]
     such += [] if favourite is None else [VideoRow.favourite == favourite]
-    rows, more = service.database.read(page, caller.account_id, after, limit, order, *such)
-    return VideoList(**paged([as_video(row) for row in rows], more))
+    last = None if after is None else service.database.read(find, caller.account_id, after)
+    query = select(VideoRow).where(own(caller.account_id), *such)
+    rows, more = service.database.page(query, (VideoRow.position,), last, limit, order)
+    return VideoList(**paged([as_video(row) for (row,) in rows], more))
 
 
 @router.get("/videos/{video_id}")
@@ -214,10 +220,27 @@ async def watch_video(video_id: str, service: Opened, caller: Reader, request: R
 @router.post("/files", openapi_extra=body(("file",), "purpose"))
 def create_file(service: Opened, caller: Writer, given: Given) -> dict[str, Any]:
     """A picture or clip for later use by its id: decoded with limits, and written anew."""
-    check_names(given, "file", "purpose")
-    row = store(service, caller.account_id, given.get("file"), "file")
-    about = {"bytes": row.stored_bytes, "filename": MEDIA[row.kind], "purpose": "vision", "status": "processed"}
-    return about | {"id": row.id, "object": "file", "created_at": row.created_at}
+    return as_file(store(service, caller.account_id, given.get("file"), "file"))
+
+
+@router.get("/files")
+def list_files(
+    service: Opened, caller: Reader, after: str | None = None, limit: Annotated[int, Query(ge=0, le=10_000)] = 10_000,
+    order: Literal["asc", "desc"] = "desc",
+) -> dict[str, Any]:  # fmt: skip
+    """What the account handed in by itself; the next page begins ``after`` the last id of this one."""
+    last = None if after is None else find_file(service, caller.account_id, after)
+    such = FileRow.account_id == caller.account_id, FileRow.id.startswith("file"), FileRow.taken_down.is_(False)
+    place = FileRow.created_at, FileRow.id
+    found, more = service.database.page(select(FileRow).where(*such), place, last, limit, order)
+    rows = [row for (row,) in found]
+    return {"object": "list", **paged(rows, more), "data": [as_file(row) for row in rows]}
+
+
+@router.get("/files/{file_id}")
+def retrieve_file(file_id: str, service: Opened, caller: Reader) -> dict[str, Any]:
+    """A file by its id."""
+    return as_file(find_file(service, caller.account_id, file_id))
 
 
 @router.delete("/files/{file_id}")
@@ -230,7 +253,6 @@ def delete_file(file_id: str, service: Opened, caller: Writer) -> dict[str, Any]
 @router.post("/content_provenance_checks", openapi_extra=body(("file",)))
 def check_provenance(caller: Reader, given: Given) -> dict[str, Any]:
     """What a clip's or picture's content credentials are worth; detected: unchanged, by a signer trusted here."""
-    check_names(given, "file")
     verdict = credentials(caller.account_id, given.get("file"), "file")
     state, facts = verdict["state"], verdict["facts"]
     told = {"issuer": facts.get("signer"), "model": facts.get("model"), "generated_at": facts.get("created")}
