@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import click
 import pytest
@@ -15,8 +17,9 @@ from click.testing import CliRunner, Result
 from sqlalchemy import create_engine, text
 from tests.server.conftest import Database
 
+from sorairo.cli.moderating import MODERATING
 from sorairo.cli.operating import COMMANDS, settings_of
-from sorairo.server.keys import authenticate, read_pepper
+from sorairo.server.keys import SCOPES, authenticate, create_key, open_account, read_pepper, revoke_key
 from sorairo.server.serving import Workers, first_key
 from sorairo.server.tiers import Tiers, load_tiers
 
@@ -24,13 +27,51 @@ Run = Callable[..., Result]
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
-    group = click.Group("sorairo", commands={command.name or "": command for command in COMMANDS})
+def run(tmp_path: Path, empty_library: Path) -> Run:
+    """Runs a command, on an installation that was started once, if no other is meant."""
+    (tmp_path / "own").mkdir()
+    shutil.copy(empty_library, tmp_path / "own" / "library.sqlite")
+    group = click.Group("sorairo", commands={command.name or "": command for command in (*COMMANDS, *MODERATING)})
 
     def invoke(*arguments: str) -> Result:
-        return CliRunner().invoke(group, [*arguments, "--folder", str(tmp_path / "own")], standalone_mode=False)
+        where = [] if "--folder" in arguments else ["--folder", str(tmp_path / "own")]
+        return CliRunner().invoke(group, [*arguments, *where], standalone_mode=False)
 
     return invoke
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["keys create alice", "keys list", "keys revoke 1", "accounts list", "accounts tier alice pro", "tiers", "audit",
+     "worker", "reports", "takedown video_1 --reason x", "suspend alice --days 1", "incident video_1 -o a.zip",
+     "keys list --database postgresql://127.0.0.1:1/x"],
+)  # fmt: skip
+def test_a_folder_without_an_installation_is_told(run: Run, tmp_path: Path, command: str) -> None:
+    (tmp_path / "files").mkdir()
+    error = run(*command.split(), "--folder", str(tmp_path / "onw")).exception
+    assert isinstance(error, ValueError)
+    told = f"folder is '{tmp_path}/onw'; there is no installation there, which `sorairo serve` makes"
+    assert str(error) == f"{told}; the nearest is '{tmp_path}/own'"
+    assert not (tmp_path / "onw").exists()
+    shutil.rmtree(tmp_path / "own")
+    assert str(run(*command.split(), "--folder", str(tmp_path / "onw")).exception) == told
+
+
+def test_a_worker_elsewhere_makes_its_folder(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    there, database = ["--folder", str(tmp_path / "there")], ["--database", "nonsense"]
+    monkeypatch.setattr("sorairo.server.worker.Worker", Mock())
+    assert run("worker", *there, *database).exit_code == 0
+    assert "no installation" in str(run("keys", "list", *there, *database).exception), "keys need the pepper"
+    (tmp_path / "there" / "pepper").touch()
+    assert "database begins" in str(run("keys", "list", *there, *database).exception)
+
+
+def test_files_that_cannot_be_kept_are_told_at_the_start(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "taken").touch()
+    result = run("serve", "--workers", "0", "--port", "0", "--files", str(tmp_path / "taken"))
+    assert isinstance(result.exception, OSError)
+    assert str(result.exception) == f"files cannot be kept in '{tmp_path}/taken': File exists"
+    assert result.stdout == "", "no address, and no key that is shown once"
 
 
 def test_loading_the_commands_loads_nothing_heavy() -> None:
@@ -65,7 +106,7 @@ def test_a_key_is_made_listed_and_revoked(run: Run) -> None:
     ("arguments", "words"),
     [
         (["keys", "create", "alice", "--tier", "gold"], "tier is 'gold'; the nearest is"),
-        (["keys", "create", "alice", "--scope", "all"], "scope is 'all'; the nearest is"),
+        (["keys", "create", "alice", "--scope", "al"], "scope is 'al'; the nearest is 'all'"),
         (["keys", "revoke", "none"], "key is 'none'; the nearest is 'none'"),
         (["accounts", "tier", "alice", "gold"], "tier is 'gold'; the nearest is"),
         (["accounts", "tier", "alice", "pro"], "account is 'alice'; the nearest is"),
@@ -157,24 +198,36 @@ def test_the_audit_tells_and_notices(run: Run, tmp_path: Path) -> None:
 
 
 def test_the_folder_is_nobody_elses(tmp_path: Path) -> None:
-    settings = settings_of(tmp_path / "own")
+    settings = settings_of(tmp_path / "own", starts=True)
     assert settings.folder.stat().st_mode & 0o077 == 0
     assert settings.library_url == f"sqlite:///{tmp_path}/own/library.sqlite"
-    assert settings_of(tmp_path / "own", database_url="postgresql://a/b").jobs_url == "postgresql://a/b"
+    assert settings_of(tmp_path, starts=True, database_url="postgresql://a/b").jobs_url == "postgresql://a/b"
 
 
 def test_the_first_key_is_shown_once(tmp_path: Path, database: Database) -> None:
-    settings = settings_of(tmp_path)
+    """Whoever else had a key before; and not again when it is revoked, which somebody may have meant."""
+    settings = settings_of(tmp_path, starts=True)
+    pepper = read_pepper(settings.pepper_file)
+    with database.writing.begin() as session:
+        create_key(session, pepper, open_account(session, "alice"), "", SCOPES[:-1])
     key = first_key(settings, database)
     assert key
     assert first_key(settings, database) is None
-    with database.reading() as session:
-        caller = authenticate(session, read_pepper(settings.pepper_file), key)
-    assert caller
+    with database.writing.begin() as session:
+        caller = authenticate(session, pepper, key)
+        assert caller
+        revoke_key(session, caller.key_id)
     assert (caller.tier, "admin" in caller.scopes) == ("operator", True)
+    assert first_key(settings, database) is None
+
+
+def test_an_operator_always_gets_another_admin_key(run: Run) -> None:
+    run("keys", "create", "operator", "--tier", "operator", "--scope", "all")
+    (line,) = run("keys", "list").stdout.splitlines()
+    assert line.split("  ")[1:] == ["operator", "operator", "holds", "never", " ".join(SCOPES)]
 
 
 def test_a_worker_that_cannot_live_does_not_keep_the_server_from_stopping(tmp_path: Path) -> None:
-    settings = settings_of(tmp_path, database_url="nonsense://")
+    settings = settings_of(tmp_path, starts=True, database_url="nonsense://")
     with Workers(settings, 2):
         pass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -352,6 +353,15 @@ def test_a_lost_storage_is_told_by_health(enter: Enter, service: Service) -> Non
     service.database.writing.kw["bind"].dispose()
     (service.settings.folder / "library.sqlite").unlink()
     assert alice.get("/healthz").status_code == 503
+
+
+def test_lost_files_are_told_by_health(enter: Enter, service: Service) -> None:
+    alice = enter("alice")
+    assert alice.get("/healthz").status_code == 200
+    shutil.rmtree(service.settings.storage_url)
+    Path(service.settings.storage_url).touch()
+    answer = alice.get("/healthz")
+    assert (answer.status_code, answer.json()["reason"]) == (503, "FileExistsError")
 
 
 def test_the_committed_description_is_the_one_that_is_served(service: Service) -> None:

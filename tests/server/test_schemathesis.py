@@ -38,19 +38,20 @@ LEFT_OUT = ["--exclude-checks", CHECKS_LEFT_OUT, "--exclude-path-regex", "/test$
 def address(tmp_path: Path, tiny_model: Path) -> Iterator[str]:
     """Of a server with two users, whose keys are written where schemathesis finds them."""
     own = ["--folder", str(tmp_path / "own")]
-    users = ["auth:"]
-    for name in ("alice", "bob"):
-        create = [*COMMAND, "keys", "create", name, "--tier", "operator", *own]
-        key = subprocess.run(create, capture_output=True, text=True, check=True).stdout.strip()
-        users.append(USER.format(name=name, key=key))
-    (tmp_path / "users.yaml").write_text("\n".join(users))
-    (tmp_path / "schemathesis.toml").write_text(CONFIG.format(folder=tmp_path))
     serve = [*COMMAND, "serve", "--port", "0", "--workers", "0", "--feeds", "--model", str(tiny_model), *own]
     with subprocess.Popen(
         serve, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
     ) as process:
         assert process.stdout
-        yield process.stdout.readline().strip().removesuffix("/v1")
+        url = process.stdout.readline().strip().removesuffix("/v1")
+        users = ["auth:"]
+        for name in ("alice", "bob"):
+            create = [*COMMAND, "keys", "create", name, "--tier", "operator", *own]
+            key = subprocess.run(create, capture_output=True, text=True, check=True).stdout.strip()
+            users.append(USER.format(name=name, key=key))
+        (tmp_path / "users.yaml").write_text("\n".join(users))
+        (tmp_path / "schemathesis.toml").write_text(CONFIG.format(folder=tmp_path))
+        yield url
         process.terminate()
 
 

@@ -82,8 +82,24 @@ def test_what_is_removed_is_gone(storage: Storage, source: Path) -> None:
 
 def test_a_bucket_that_is_not_there_is_noticed(bucket: str) -> None:
     Storage(bucket).check()
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(OSError, match="files cannot be kept in 'nobody-has-this': "):
         Storage("s3://nobody-has-this").check()
+
+
+def test_a_folder_that_cannot_be_used_is_noticed(tmp_path: Path) -> None:
+    Storage(str(tmp_path / "files")).check()
+    assert list((tmp_path / "files").iterdir()) == [], "the check leaves nothing"
+    (tmp_path / "taken").touch()
+    with pytest.raises(OSError, match=f"files cannot be kept in '{tmp_path}/taken': File exists$"):
+        Storage(str(tmp_path / "taken")).check()
+
+
+def test_what_comes_back_changed_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = Storage(str(tmp_path))
+    monkeypatch.setattr(storage._filesystem, "cat_file", lambda _: b"")
+    with pytest.raises(OSError, match="is written there does not come back"):
+        storage.check()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_address_that_nobody_knows_is_told() -> None:

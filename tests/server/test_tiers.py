@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -58,3 +59,18 @@ def test_a_limit_that_stops_everything_is_told(tmp_path: Path, line: str) -> Non
     (tmp_path / "tiers.toml").write_text(f"[plus]\n{limits}")
     with pytest.raises(ValueError, match=rf"tiers.toml.plus.{line.replace('=', 'is')}; the least is"):
         load_tiers(tmp_path)
+
+
+LIMITS = "concurrent = 9\nwaiting = 9\npixels = 9\nseconds = 9\ncredits = 9\n"
+
+
+def test_a_policy_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What counts is the operator's own policy, if there is one, and the tiers that the file names."""
+    monkeypatch.setenv("SORAIRO_HOME", str(tmp_path))
+    (tmp_path / "tiers.toml").write_text(f'[plus]\n{LIMITS}policy = "read_team"\n')
+    with pytest.raises(ValueError, match=r"tiers.toml.plus.policy is 'read_team'; the nearest is 'red_team'$"):
+        load_tiers(tmp_path)
+    usual = (files("sorairo.safety") / "data" / "policy.toml").read_text()
+    (tmp_path / "policy.toml").write_text(usual.replace("[tiers.red_team]", "[tiers.read_team]"))
+    assert load_tiers(tmp_path).plus.policy == "read_team"
+    assert load_tiers(tmp_path).red_team.policy == "red_team", "nobody asked for it here"

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sorairo.cli.making import FILE
+from sorairo.config import nearest_name
 from sorairo.server.settings import DEFAULT_HOST, DEFAULT_PORT, Settings
 
 if TYPE_CHECKING:
     from sorairo.server.database import Database
 
+_MARKS = ("library.sqlite", "pepper")  # where an installation is, whatever its database
 _INSTALLATION = [
     click.option("--folder", type=FILE, envvar="SORAIRO_SERVER_FOLDER",
                  help="The installation's folder.  [default: server, in the settings' folder]"),
@@ -39,13 +41,20 @@ def installation(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def settings_of(folder: Path | None, **values: Any) -> Settings:
-    """Settings with a folder that is there."""
+def settings_of(folder: Path | None, starts: bool = False, **values: Any) -> Settings:
+    """Settings with a folder that is there, made for what ``starts`` something in it. Raises ValueError where there is
+    no installation otherwise, with the nearest beside it."""
     from sorairo.provenance import home_folder
 
-    folder = (folder or home_folder() / "server").absolute()
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # it holds what signs events
-    return Settings(folder, **values)
+    settings = Settings((folder or home_folder() / "server").absolute(), **values)
+    if starts:
+        settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # it holds what signs events
+    elif not any((settings.folder / mark).exists() for mark in _MARKS):
+        near = {str(found.parent) for mark in _MARKS for found in settings.folder.parent.glob(f"*/{mark}")}
+        beside = f"; the nearest is {nearest_name(str(settings.folder), sorted(near))!r}" if near else ""
+        missing = "there is no installation there, which `sorairo serve` makes"
+        raise ValueError(f"folder is {str(settings.folder)!r}; {missing}{beside}")
+    return settings
 
 
 @contextmanager
@@ -69,7 +78,7 @@ def serve(host: str, port: int, workers: int, **values: Any) -> None:
     """Serve the Videos API, with workers of its own; prints its address, and the first time an admin key."""
     from sorairo.server.serving import run
 
-    run(settings_of(**values), host, port, workers)
+    run(settings_of(starts=True, **values), host, port, workers)
 
 
 @click.command()
@@ -78,7 +87,7 @@ def worker(**values: Any) -> None:
     """Make the videos that are asked for; as many of these as there are machines, with the same --database."""
     from sorairo.server.worker import Worker
 
-    Worker(settings_of(**values)).run()
+    Worker(settings_of(starts=bool(values["database_url"]), **values)).run()
 
 
 @click.group()
@@ -90,7 +99,7 @@ def keys() -> None:
 @click.argument("account")
 @click.option("--tier", default="", help="A name that `tiers` prints.  [default: the account's, or free]")
 @click.option("--name", default="", help="What the key is for.")
-@click.option("--scope", "scopes", multiple=True, help="What it may do.  [default: all but admin]")
+@click.option("--scope", "scopes", multiple=True, help="What it may do; all: also admin.  [default: all but admin]")
 @click.option("--days", type=click.IntRange(1), help="How long it holds.  [default: until it is revoked]")
 @installation
 def create(account: str, tier: str, name: str, scopes: tuple[str, ...], days: int | None, **values: Any) -> None:

@@ -105,7 +105,7 @@ def _health(service: Service) -> Response:
         service.storage.check()
         return JSONResponse(state | {"status": "ok", "counts": _counts(service)})
     except Exception as error:  # whatever the database or the storage raise
-        return JSONResponse(state | {"status": "unavailable", "reason": type(error).__name__}, 503)
+        return JSONResponse(state | {"status": "unavailable", "reason": type(error.__cause__ or error).__name__}, 503)
 
 
 def _counts(service: Service) -> dict[str, int]:

@@ -82,10 +82,10 @@ def create_key(
 ) -> str:  # fmt: skip
     """A new key's text, which is never seen again. Raises ValueError for an unknown scope."""
     for scope in scopes:
-        check_name("scope", scope, SCOPES)
+        check_name("scope", scope, (*SCOPES, "all"))
     secret = secrets.token_urlsafe(32)
     key = ApiKey(id=secrets.token_hex(8), account_id=account.id, name=name, digest=_digest(pepper, secret))
-    key.scopes = " ".join(scope for scope in SCOPES if scope in scopes)
+    key.scopes = " ".join(scope for scope in SCOPES if scope in scopes or "all" in scopes)
     key.expires_at = None if days is None else now() + days * 86_400
     session.add(key)
     audit.record(session, actor, "key.created", key.id, account=account.id, scopes=key.scopes)

@@ -30,7 +30,9 @@ _RESTART_AFTER_SECONDS = 1.0
 def run(settings: Settings, host: str, port: int, num_workers: int) -> None:
     """Serves until it is told to stop; what is under way then goes on at the next start."""
     database = open_installation(settings.library_url)
-    app = create_app(Service.of(settings, database))
+    service = Service.of(settings, database)
+    service.storage.check()
+    app = create_app(service)
     config = uvicorn.Config(app, host, port, log_level="warning", timeout_graceful_shutdown=5)
     try:
         family = AF_INET6 if ":" in host else AF_INET
@@ -50,9 +52,9 @@ def run(settings: Settings, host: str, port: int, num_workers: int) -> None:
 
 
 def first_key(settings: Settings, database: Database) -> str | None:
-    """A key with every scope, if the installation has none yet."""
+    """A key with every scope, if the installation never had one for an admin."""
     with database.writing.begin() as session:
-        if session.scalar(select(func.count()).select_from(ApiKey)):
+        if session.scalar(select(func.count()).where(ApiKey.scopes.contains("admin"))):
             return None
         account = open_account(session, "operator", "operator")
         return create_key(session, read_pepper(settings.pepper_file), account, "first", SCOPES)

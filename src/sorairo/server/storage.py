@@ -5,6 +5,7 @@ A clip's files are under ``videos/ID/``, uploads under ``uploads/ID/``; the libr
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -57,10 +58,17 @@ class Storage:
                 self._filesystem.rm(path, recursive=True)
 
     def check(self) -> None:
-        """Raises whatever the file system does when it cannot be reached, FileNotFoundError for a missing bucket."""
-        bucket = self._root.partition("/")[0]
-        if not self._filesystem.exists(bucket or self._root) and bucket:
-            raise FileNotFoundError(bucket)
+        """Writes, reads and removes a small file. Raises OSError of one line, caused by what the file system says."""
+        content, path = secrets.token_bytes(16), self._path(f"check-{secrets.token_hex(8)}")
+        try:
+            self._filesystem.pipe_file(path, content)
+            found = self._filesystem.cat_file(path)
+            self._filesystem.rm_file(path)
+            if found != content:
+                raise OSError("what is written there does not come back")
+        except Exception as error:  # each kind of storage has its own
+            reason = getattr(error, "strerror", None) or str(error).partition("\n")[0] or type(error).__name__
+            raise OSError(f"files cannot be kept in {self._root!r}: {reason}") from error
 
     def _path(self, name: str) -> Any:
         assert ".." not in name.split("/"), name

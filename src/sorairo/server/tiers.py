@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sorairo.config import load_toml, nearest_name
+from sorairo.config import check_name, load_toml, nearest_name
+from sorairo.provenance import home_folder
+from sorairo.safety.policy import operators_policy
 
 # One credit is this many pixel-seconds, by which a square clip of 480 pixels and 5 s costs 20, as it did at Sora.
 PIXEL_SECONDS_PER_CREDIT = 480 * 480 * 5 / 20
@@ -55,9 +57,11 @@ class Tiers:
 
 def load_tiers(folder: Path) -> Tiers:
     """The installation's ``tiers.toml``, or the defaults. Raises ValueError naming the file and the key."""
-    file = folder / "tiers.toml"
+    file, known = folder / "tiers.toml", operators_policy(home_folder()).tiers
     tiers = load_toml(Tiers, file) if file.exists() else Tiers()
     for name, tier in vars(tiers).items():
+        if tier is not getattr(Tiers, name):  # a policy of the operator's may lack what no tier of theirs needs
+            check_name(f"{file}.{name}.policy", tier.policy, known)
         for limit, value in vars(tier).items():
             least = limit in ("concurrent", "requests")  # by these is divided, or nothing would ever be made
             if limit != "priority" and not isinstance(value, str) and value < least:

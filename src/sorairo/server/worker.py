@@ -45,6 +45,7 @@ class Worker:
         self._lock, self.executor = claim_name(settings.folder)
         self.settings, self.database = settings, open_installation(settings.library_url)
         self.jobs = Jobs(settings, self.database, self.executor)
+        self.jobs.storage.check()
         self._stopping, self._woken, self._active = False, threading.Event(), set[str]()
         self._running, self._judging = threading.Lock(), False
         self._make, self._deliver = self._workflows()
