@@ -16,7 +16,7 @@ def test_plain_data_there_and_back() -> None:
 
 
 def test_lists_become_tuples_and_whole_numbers_floats() -> None:
-    assert load(VideoVAEConfig, {"encoder_widths": [1, 2, 3]}).encoder_widths == (1, 2, 3)
+    assert load(VideoVAEConfig, {"encoder_widths": [1, 2, 4]}).encoder_widths == (1, 2, 4)
     ratio = load(DiTConfig, {"mlp_ratio": 3}).mlp_ratio
     assert (ratio, type(ratio)) == (3.0, float)
 
@@ -37,6 +37,20 @@ def test_what_is_not_given_keeps_its_default() -> None:
         ({"dit": 8}, r"config\.dit is 8; expected DiTConfig"),
         ({"video_vae": {"encoder_widths": 8}}, r"config\.video_vae\.encoder_widths is 8; expected tuple"),
         ({"video_vae": {"encoder_widths": [1, "2", 3]}}, r"encoder_widths is '2'; expected int"),
+        (
+            {"video_vae": {"encoder_widths": [16, 32]}},
+            r"config\.video_vae\.encoder_widths is \[16, 32\]; expected 3 values",
+        ),
+        (
+            {"video_vae": {"encoder_widths": [8, 24, 16]}},
+            r"is \(8, 24, 16\); 24 must divide 8 times 8: the nearest is 16",
+        ),
+        ({"video_vae": {"decoder_widths": [8, 0, 16]}}, r"video_vae\.decoder_widths is 0; the nearest possible is 1"),
+        ({"video_vae": {"encoder_blocks": -1}}, r"encoder_blocks is -1; the nearest possible is 0"),
+        ({"dit": {"text_width": 100}}, r"config\.dit\.text_width is 100; the nearest possible is 384"),
+        ({"dit": {"mlp_ratio": 0}}, r"config\.dit\.mlp_ratio is 0\.0; the nearest possible is 0\.015625"),
+        ({"guidance_scale": float("nan")}, r"config\.guidance_scale is nan; the nearest possible is 0"),
+        ({"guidance_scale": float("inf")}, r"config\.guidance_scale is inf; the nearest possible is 1000000000"),
         ({"dit": {"depth": 7}}, "depth is 7; it must be even and at least 2"),
         ({"dit": {"depth": 0}}, "depth is 0; it must be even"),
     ],
@@ -44,6 +58,13 @@ def test_what_is_not_given_keeps_its_default() -> None:
 def test_a_mistake_is_an_error_that_says_where(data: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         load(ModelConfig, data)
+
+
+def test_settings_made_in_python_are_checked_too() -> None:
+    with pytest.raises(ValueError, match=r"^patch is 0; the nearest possible is 1$"):
+        DiTConfig(patch=0)
+    with pytest.raises(ValueError, match=r"^name is 3; expected str$"):
+        ModelConfig(name=3)  # type: ignore[arg-type]
 
 
 def test_one_dial_sets_the_transformers_size() -> None:

@@ -168,7 +168,7 @@ class Training:
         """Trains until the time is over, or the steps are done, and leaves the weights."""
         step, seconds = 0, self.wait()
         rates = {"muon_learning_rate": MUON_RATE, "adamw_learning_rate": ADAMW_RATE}
-        clock = ClockSchedule(steps=0, decay_steps=0, warmup_steps=WARMUP_STEPS, **rates, seconds=seconds)
+        clock = ClockSchedule(steps=1, decay_steps=0, warmup_steps=WARMUP_STEPS, **rates, seconds=seconds)
         optimizers = Optimizers(self.model, clock, HEADS, bfloat16=True)
         clips, line, look = 0.0, time.monotonic(), -SECONDS_A_LOOK
         while (now := time.monotonic()) < clock.begun + seconds and step != self.args.steps:

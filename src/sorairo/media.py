@@ -6,6 +6,7 @@ file names. Frames are uint8 arrays [t h w 3], RGB.
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import io
 import os
@@ -113,6 +114,25 @@ def new_file(path: Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):  # gone after the rename; never hides why the writing failed
             temporary.unlink()
+
+
+@contextlib.contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Makes `folder` and keeps it from all others that claim it, as long as this process lives.
+
+    Raises ValueError of one line while another has it. Some network file systems keep it from nobody.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if isinstance(error, BlockingIOError):
+                raise ValueError(f"out is {folder}; another run is at work in it: wait, or take {folder}-2") from None
+        yield
+    finally:
+        os.close(handle)
 
 
 def write_mp4(path: str | Path, frames: Iterable[Frames], *, width: int, height: int, fps: float) -> None:

@@ -96,10 +96,9 @@ def test_the_large_frames_lie_anywhere_after_those_before() -> None:
     assert max(first) == config.num_frames - 2
 
 
-@pytest.mark.parametrize("before", [-1, 4])
-def test_more_frames_before_than_there_are_is_refused(before: int) -> None:
+def test_more_frames_before_than_there_are_is_refused() -> None:
     with pytest.raises(ValueError, match="the most for 5 frames is 3"):
-        replace(CONFIG, num_before=before)
+        replace(CONFIG, num_before=4)
 
 
 def test_crops_show_the_same_place_small_and_large() -> None:

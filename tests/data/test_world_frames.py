@@ -78,8 +78,9 @@ def test_frames_of_another_recipe_are_an_error(config: WorldDataConfig, frames: 
     ("wrong", "message"),
     [
         ({"sizes": ("100x96",)}, "width is 100; it must be a multiple of 16"),
-        ({"sizes": ()}, r"sizes is \(\); each needs at least one"),
-        ({"num_clips": 0}, "num_clips is 0"),
+        ({"sizes": ()}, "data.sizes is empty; it needs one at least"),
+        ({"num_clips": 0}, "num_clips is 0; the nearest possible is 1"),
+        ({"first_seed": -1}, "first_seed is -1; the nearest possible is 0"),
         ({"num_frames": 32}, "num_frames is 32; it must be 1 \\+ 4k"),
     ],
 )

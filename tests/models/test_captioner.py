@@ -8,7 +8,7 @@ import torch
 from sorairo.models.captioner import Captioner, CaptionerConfig
 from sorairo.models.vocabulary import END, PAD
 
-CONFIG = CaptionerConfig(latent_channels=4, text_width=8, width=24, depth=2, writer_depth=2, num_heads=2)
+CONFIG = CaptionerConfig(latent_channels=4, width=24, depth=2, writer_depth=2, num_heads=2)
 NUM_WORDS = 20
 
 
@@ -51,9 +51,9 @@ def test_any_size_of_clip_is_read(captioner: Captioner) -> None:
 
 
 def test_padding_of_a_prompt_changes_nothing(captioner: Captioner) -> None:
-    states, words = torch.randn(1, 3, 8), torch.tensor([[6, 8, 9]])
+    states, words = torch.randn(1, 3, 384), torch.tensor([[6, 8, 9]])
     alone = captioner(words, captioner.read(states, torch.ones(1, 3, dtype=torch.bool)))
-    longer = torch.cat([states, torch.full((1, 2, 8), 7.0)], 1)
+    longer = torch.cat([states, torch.full((1, 2, 384), 7.0)], 1)
     mask = torch.tensor([[True, True, True, False, False]])
     assert torch.allclose(alone, captioner(words, captioner.read(longer, mask)), atol=1e-5)
 

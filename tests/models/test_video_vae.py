@@ -175,11 +175,6 @@ def test_a_later_chunk_must_hold_whole_groups() -> None:
         list(trained().encode_stream([video(5, 16, 16), video(5, 16, 16)]))
 
 
-def test_widths_that_do_not_divide_are_an_error() -> None:
-    with pytest.raises(ValueError, match="a width is 24; it must divide 64, 8 times the next: the nearest is 16"):
-        VideoVAE(VideoVAEConfig(4, (8, 24, 16)))
-
-
 def test_every_parameter_has_a_gradient() -> None:
     vae = trained().requires_grad_(True)
     posterior = vae.posterior(video(9, 16, 16))

@@ -13,8 +13,9 @@ import pytest
 import torch
 
 import sorairo
+from sorairo.config import load_toml
 from sorairo.data.latent_dataset import LatentDataset
-from sorairo.training.recipe import Recipe, read_recipe
+from sorairo.training.recipe import Recipe
 from sorairo.training.run import train
 
 RECIPE = """
@@ -114,7 +115,7 @@ def prepared(reference: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def recipe(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
-    return read_recipe(_write_recipe(tmp_path_factory.mktemp("recipe")))
+    return load_toml(Recipe, _write_recipe(tmp_path_factory.mktemp("recipe")))
 
 
 @pytest.fixture(scope="session")

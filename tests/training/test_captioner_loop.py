@@ -26,8 +26,14 @@ from sorairo.training.captioner_data import (
     texts_of,
     write_lessons,
 )
-from sorairo.training.captioner_loop import CaptionerRecipe, CaptionerTrainer, look_loss, main, next_word_loss
-from sorairo.training.recipe import Schedule
+from sorairo.training.captioner_loop import (
+    CaptionerRecipe,
+    CaptionerTrainer,
+    look_loss,
+    next_word_loss,
+    train_captioner,
+)
+from sorairo.training.recipe import Schedule, run_recipe
 from sorairo.world import SHAPES
 from sorairo.world.account import read_account
 
@@ -93,13 +99,13 @@ def test_batches_hold_clips_with_their_own_texts(dataset: CaptionDataset) -> Non
     batch = dataset.draw(vocabulary, 5)
     again = dataset.draw(vocabulary, 5)
     assert torch.equal(batch.words, again.words)
-    assert len(dataset) == 4
     assert batch.words.shape[0] == 2 * len(batch.latents) == 6
     assert not (batch.words == UNKNOWN).any()
     of_place = {0: 0, 1: 1, 4: 2, 5: 3}  # pictures are left out
     (bucket,) = dataset.buckets
+    assert len(bucket) == 4
     for row, latents in enumerate(batch.latents):
-        told = bucket.texts[of_place[int(latents[0, 0, 0, 0])]]
+        *_, told = bucket[of_place[int(latents[0, 0, 0, 0])]]
         assert vocabulary.decode(batch.words[2 * row].tolist()) == told.structured
         assert read_account(told.structured)
     assert len(batch.prompts) == len(batch.expanded) == 2
@@ -184,11 +190,35 @@ def test_from_a_recipe_to_a_folder(
 ) -> None:
     (tmp_path / "tiny.toml").write_text(WRITTEN.replace("MODEL", str(tiny_model)))
     made, given = tmp_path / "made", tmp_path / "given"
-    main([str(tmp_path / "tiny.toml"), str(made)])
+    run_recipe(CaptionerRecipe, train_captioner, [str(tmp_path / "tiny.toml"), str(made)])
     assert capsys.readouterr().out.splitlines()[-1] == str(made / "sorairo-captioner")
     assert load_captioner(str(made / "sorairo-captioner"))[0].config.width == 24
-    main([str(tmp_path / "tiny.toml"), str(given), "--latents", str(shard.parent)])
+    run_recipe(
+        CaptionerRecipe,
+        train_captioner,
+        [str(tmp_path / "tiny.toml"), str(given), "--latents", str(shard.parent)],
+        latents="",
+    )
     assert not (given / "frames").exists()
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "told"),
+    [
+        ("steps = 2", "steps = 0", "tiny.toml.schedule.steps is 0; the nearest possible is 1"),
+        ("latent_channels = 4", "latent_channels = 8", "model.latent_channels is 8; the autoencoder 'MODEL' makes 4"),
+    ],
+)
+def test_a_wrong_recipe_is_one_line(
+    tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str], right: str, wrong: str, told: str
+) -> None:
+    (tmp_path / "tiny.toml").write_text(WRITTEN.replace(right, wrong).replace("MODEL", str(tiny_model)))
+    with pytest.raises(SystemExit) as ended:
+        run_recipe(CaptionerRecipe, train_captioner, [str(tmp_path / "tiny.toml"), str(tmp_path / "run")])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert ended.value.code == 2
+    assert line.startswith("error: ")
+    assert line.endswith(told.replace("MODEL", str(tiny_model)))
 
 
 def test_the_shipped_recipe_is_whole() -> None:

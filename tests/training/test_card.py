@@ -157,7 +157,7 @@ def test_maps_of_regions_have_known_and_noisy_places(patch: int) -> None:
 def test_the_schedule_follows_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
     monkeypatch.setattr("time.monotonic", lambda: now)
-    clock = card("train").ClockSchedule(steps=0, decay_steps=0, warmup_steps=4, seconds=100.0, begun=0.0)
+    clock = card("train").ClockSchedule(steps=1, decay_steps=0, warmup_steps=4, seconds=100.0, begun=0.0)
     assert [clock.factor(step) for step in (0, 3, 900)] == [0.25, 1.0, 1.0]
     now = 77.5
     assert clock.factor(900) == pytest.approx(0.5)

@@ -18,10 +18,12 @@ import pytest
 import torch
 
 from sorairo.checkpoint import load_tensors
+from sorairo.config import load_toml
+from sorairo.media import claimed
 from sorairo.pipelines.bundle import load_bundle
 from sorairo.pipelines.cards import find_model, load_config
-from sorairo.training.recipe import read_recipe
-from sorairo.training.run import train
+from sorairo.training.recipe import Recipe
+from sorairo.training.run import _check_start, train
 
 WriteRecipe = Callable[..., Path]
 ReadLog = Callable[[Path], list[dict[str, Any]]]
@@ -29,7 +31,8 @@ LossesOf = Callable[..., dict[int, float]]
 
 STEPS = 20
 SMOKE = Path(__file__).parents[2] / "recipes" / "smoke.toml"
-TRAIN = ["-m", "sorairo.cli", "train"]
+UPSCALER = SMOKE.with_name("upscaler.toml")
+TRAIN, UPSCALE = ["-m", "sorairo.cli", "train"], ["-m", "sorairo.training.upscaler_loop"]
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +53,7 @@ def test_the_smoke_recipe_learns_one_clip_by_heart(smoke: Path, read_log: ReadLo
 
 
 def test_a_finished_training_is_a_model(smoke: Path) -> None:
-    recipe = read_recipe(SMOKE)
+    recipe = load_toml(Recipe, SMOKE)
     bundle = load_bundle(str(smoke / "smoke"))
     assert bundle.config == recipe.model
     assert bundle.card.facts["step"] == recipe.dit.schedule.steps
@@ -151,6 +154,7 @@ def test_a_run_with_an_autoencoder_brought_along_samples_and_a_wish_for_discreti
         ("step = 3\n", r"tiny\.toml: unknown key 'step'"),
         ('footage = "/nowhere/at/all"\n', "footage is '/nowhere/at/all'; there is no such folder"),
         ('start = "sorairo-bass"\n', "model is 'sorairo-bass'"),
+        ('start = "sorairo-base"\n', r"latent_channels is 4; that of the start 'sorairo-base' is 32"),
     ],
 )
 def test_a_wrong_recipe_fails_before_anything_is_made(
@@ -159,6 +163,38 @@ def test_a_wrong_recipe_fails_before_anything_is_made(
     with pytest.raises(ValueError, match=message):
         train(write_recipe(tmp_path, 1, more), tmp_path / "run")
     assert not (tmp_path / "run").exists() or not any((tmp_path / "run").iterdir())
+
+
+def test_a_start_may_have_larger_patches_but_no_other_sizes(tiny_model: Path) -> None:
+    recipe = Recipe(load_config(tiny_model), start=str(tiny_model))
+    finer = replace(recipe.model, dit=replace(recipe.model.dit, patch=1))
+    _check_start(replace(recipe, model=finer))
+    for wrong, message in (({"patch": 4}, "patch is 4; .* is 2"), ({"depth": 4}, "depth is 4; .* is 2")):
+        with pytest.raises(ValueError, match=rf"model\.dit\.{message}"):
+            _check_start(replace(recipe, model=replace(recipe.model, dit=replace(recipe.model.dit, **wrong))))
+
+
+def test_a_second_run_in_the_same_folder_is_refused(
+    write_recipe: WriteRecipe, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    """The first one is killed: nothing of its claim is left."""
+    run, recipe = tmp_path / "run", write_recipe(tmp_path, 1)
+    holding = "import sys, time; from pathlib import Path; from sorairo.media import claimed\n"
+    holding += "with claimed(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
+    first = subprocess.Popen([sys.executable, "-c", holding, str(run)], env=environment, stdout=subprocess.PIPE)
+    assert first.stdout
+    assert first.stdout.readline() == b"held\n"
+    for command in ([*TRAIN, str(recipe), "--out", str(run)], [*UPSCALE, str(UPSCALER), str(run)]):
+        second = subprocess.run(
+            [sys.executable, *command], env=environment, capture_output=True, text=True, check=False
+        )
+        (line,) = second.stderr.splitlines()
+        assert line.endswith(f"out is {run}; another run is at work in it: wait, or take {run}-2")
+        assert second.returncode == 2
+    first.kill()
+    assert first.communicate() == (b"", None)
+    with claimed(run):
+        assert not list(run.iterdir())
 
 
 def test_another_recipes_folder_is_refused(prepared: Path, write_recipe: WriteRecipe, tmp_path: Path) -> None:
@@ -172,11 +208,11 @@ def test_another_recipes_folder_is_refused(prepared: Path, write_recipe: WriteRe
 
 
 def test_the_recipe_of_the_distilled_model_makes_one_of_its_form() -> None:
-    assert read_recipe(SMOKE.with_name("turbo.toml")).model == load_config(find_model("sorairo-turbo"))
+    assert load_toml(Recipe, SMOKE.with_name("turbo.toml")).model == load_config(find_model("sorairo-turbo"))
 
 
 def test_the_built_in_model_has_grown_from_what_its_recipe_makes() -> None:
-    made, shipped = read_recipe(SMOKE.with_name("cpu.toml")).model, load_config(find_model("sorairo-base"))
+    made, shipped = load_toml(Recipe, SMOKE.with_name("cpu.toml")).model, load_config(find_model("sorairo-base"))
     assert shipped.dit.depth > made.dit.depth
     grown = replace(made, dit=replace(made.dit, depth=shipped.dit.depth), guidance_scale=shipped.guidance_scale)
     assert grown == shipped

@@ -15,12 +15,12 @@ from sorairo.config import load_toml
 from sorairo.data.upscaler_pairs import Pair, PairCrops, PairsConfig
 from sorairo.models.upscaler import UpscalerConfig
 from sorairo.pipelines.finishing import load_upscaler
-from sorairo.training.recipe import Schedule
+from sorairo.training.recipe import Schedule, run_recipe
 from sorairo.training.upscaler_loop import (
     SOFTNESS,
     UpscalerRecipe,
     UpscalerTrainer,
-    main,
+    train_upscaler,
     upscaling_loss,
 )
 
@@ -110,7 +110,7 @@ def test_an_interrupted_training_goes_on_with_the_same_weights(tmp_path: Path) -
 def test_from_a_recipe_to_a_folder(tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "tiny.toml").write_text(f'autoencoder = "{tiny_model}"\n{WRITTEN}')
     folder = tmp_path / "run"
-    main([str(tmp_path / "tiny.toml"), str(folder)])
+    run_recipe(UpscalerRecipe, train_upscaler, [str(tmp_path / "tiny.toml"), str(folder)])
     assert capsys.readouterr().out.splitlines()[-1] == str(folder / "sorairo-upscaler")
     assert len(list((folder / "pairs").glob("*.npy"))) == 4
     assert load_upscaler(str(folder / "sorairo-upscaler")).config.width == 8

@@ -70,7 +70,7 @@ def _cover(clip: WorldClip, groups: Sequence[Sequence[int]]) -> Cover:
 
 
 def _as_shown(cover: Cover, mirrored: bool) -> Cover:
-    return np.ascontiguousarray(cover[:, :, ::-1]) if mirrored else cover
+    return cover[:, :, ::-1].copy() if mirrored else cover
 
 
 def _captions(

@@ -9,8 +9,7 @@ import numpy as np
 from sorairo.media import read_any
 from sorairo.world.clip import Pixels
 
-VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".webm", ".mkv")
-PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif")
+SUFFIXES = (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".jpg", ".jpeg", ".png", ".webp", ".gif")
 SIDE = 192
 """Footage is reduced until its shorter side is about this long, so that a crop shows more than a blank wall."""
 
@@ -25,7 +24,7 @@ def read_footage(folder: Path, smallest_side: int) -> list[Pixels]:
     """
     if not folder.is_dir():
         raise ValueError(f"footage is {str(folder)!r}; there is no such folder")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES + PICTURE_SUFFIXES)
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     clips = [clip for clip in (_reduced(read_any(path)[0]) for path in paths) if min(clip.shape[1:3]) >= smallest_side]
     if not clips:
         raise ValueError(f"footage is {str(folder)!r}; it holds no video or picture of {smallest_side} pixels a side")

@@ -6,8 +6,9 @@ any number of processes share the same global batches.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from sorairo.checkpoint import load_tensors
+from sorairo.config import Checked, Count, Share
 from sorairo.shapes import LatentShape
 
 
@@ -46,15 +48,8 @@ class Batch:
         return replace(self, latents=self.latents[own], cover=self.cover[own], states=states, mask=mask, texts=texts)
 
 
-@dataclass
-class _Bucket:
-    latents: list[Tensor] = field(default_factory=list)
-    cover: list[Tensor] = field(default_factory=list)
-    captions: list[list[tuple[str, Tensor]]] = field(default_factory=list)
-
-
 @dataclass(frozen=True)
-class DrawConfig:
+class DrawConfig(Checked):
     """How batches are drawn. ``tokens_per_batch`` counts latent positions: small clips come in larger batches.
 
     ``picture_share`` is the share of batches that hold single pictures; ``caption_dropout`` of the captions are
@@ -62,10 +57,10 @@ class DrawConfig:
     the windows of a long clip do.
     """
 
-    tokens_per_batch: int = 24 * 540
-    picture_share: float = 0.25
-    caption_dropout: float = 0.1
-    late_share: float = 0.15
+    tokens_per_batch: Count = 24 * 540
+    picture_share: Share = 0.25
+    caption_dropout: Share = 0.1
+    late_share: Share = 0.15
 
 
 class LatentDataset:
@@ -74,7 +69,7 @@ class LatentDataset:
     def __init__(self, shards: Iterable[Path], empty_prompt: Float[Tensor, "l d"], config: DrawConfig, seed: int):
         self.config, self.seed = config, seed
         self.empty_prompt = empty_prompt
-        self._buckets: dict[tuple[int, ...], _Bucket] = {}
+        self._buckets: dict[tuple[int, ...], list[tuple[Tensor, Tensor, list[tuple[str, Tensor]]]]] = defaultdict(list)
         for shard in shards:
             self._read(shard)
         if not self._buckets:
@@ -82,22 +77,19 @@ class LatentDataset:
         self._sizes = list(self._buckets)
         self._weights = self._bucket_weights()
 
-    def __len__(self) -> int:
-        return sum(len(bucket.latents) for bucket in self._buckets.values())
-
     def draw(self, step: int) -> Batch:
         """The batch of a step; examples are drawn with replacement."""
         rng = np.random.default_rng([self.seed, step])
         size = self._sizes[int(rng.choice(len(self._sizes), p=self._weights))]
         bucket = self._buckets[size]
         number = max(1, self.config.tokens_per_batch // int(np.prod(size[1:])))
-        chosen = rng.integers(len(bucket.latents), size=number)
-        latents = torch.stack([bucket.latents[index] for index in chosen]).float()
-        texts, states = zip(*(self._caption(bucket.captions[index], rng) for index in chosen), strict=True)
+        chosen = rng.integers(len(bucket), size=number)
+        latents, covers, captions = zip(*(bucket[index] for index in chosen), strict=True)
+        texts, states = zip(*(self._caption(each, rng) for each in captions), strict=True)
         late = size[1] > 2 and rng.random() < self.config.late_share
         offset = int(rng.integers(1, size[1] - 1)) if late else 0
-        cover = torch.stack([bucket.cover[index] for index in chosen]).float()
-        return Batch(latents[:, :, offset:], cover[:, offset:], *pad(states), step, offset, texts)
+        shown, cover = torch.stack(latents)[:, :, offset:].float(), torch.stack(covers)[:, offset:].float()
+        return Batch(shown, cover, *pad(states), step, offset, texts)
 
     def _caption(self, captions: list[tuple[str, Tensor]], rng: np.random.Generator) -> tuple[str, Tensor]:
         if rng.random() < self.config.caption_dropout:
@@ -107,16 +99,13 @@ class LatentDataset:
     def _read(self, shard: Path) -> None:
         tensors, metadata = load_tensors(shard)
         for index, texts in enumerate(metadata["captions"]):
-            latents = tensors[f"latents.{index:04d}"]
-            bucket = self._buckets.setdefault(tuple(latents.shape), _Bucket())
-            bucket.latents.append(latents)
-            bucket.cover.append(tensors[f"cover.{index:04d}"])
+            latents, cover = tensors[f"latents.{index:04d}"], tensors[f"cover.{index:04d}"]
             lengths = tensors[f"lengths.{index:04d}"].tolist()
-            states = torch.split(tensors[f"states.{index:04d}"], lengths)
-            bucket.captions.append(list(zip(texts, states, strict=True)))
+            captions = list(zip(texts, torch.split(tensors[f"states.{index:04d}"], lengths), strict=True))
+            self._buckets[tuple(latents.shape)].append((latents, cover, captions))
 
     def _bucket_weights(self) -> npt.NDArray[np.float64]:
-        counts = np.array([len(self._buckets[size].latents) for size in self._sizes], dtype=float)
+        counts = np.array([len(self._buckets[size]) for size in self._sizes], dtype=float)
         pictures = np.array([size[1] == 1 for size in self._sizes])
         shares = np.where(pictures, self.config.picture_share, 1 - self.config.picture_share)
         for kind in (pictures, ~pictures):

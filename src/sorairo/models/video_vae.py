@@ -98,7 +98,6 @@ class Downsample(nn.Module):
 
     def __init__(self, channels: int, out_channels: int) -> None:
         super().__init__()
-        _check_widths(8 * channels, out_channels)
         self.project = nn.Linear(8 * channels, out_channels)
         self.out_channels = out_channels
 
@@ -113,7 +112,6 @@ class Upsample(nn.Module):
 
     def __init__(self, channels: int, out_channels: int) -> None:
         super().__init__()
-        _check_widths(8 * out_channels, channels)
         self.project = nn.Linear(channels, 8 * out_channels)
         self.num_repeats = 8 * out_channels // channels
 
@@ -150,12 +148,6 @@ class Stages(nn.Module):
         for layer in self.layers:
             x = layer(x, cache) if isinstance(layer, ResidualBlock) else layer(x)
         return x
-
-
-def _check_widths(larger: int, smaller: int) -> None:
-    if larger % smaller:
-        below = next(width for width in range(min(smaller, larger), 0, -1) if larger % width == 0)
-        raise ValueError(f"a width is {smaller}; it must divide {larger}, 8 times the next: the nearest is {below}")
 
 
 def _blocks(channels: int, number: int) -> list[nn.Module]:

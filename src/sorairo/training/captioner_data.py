@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +19,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from sorairo.checkpoint import load_tensors, save_tensors
+from sorairo.config import load
 from sorairo.data.latent_shards import CLIPS_PER_SHARD
 from sorairo.data.world_frames import OnProgress, WorldDataConfig, in_processes
 from sorairo.models.vocabulary import PAD, Vocabulary, WritingStyle
@@ -100,14 +100,7 @@ def write_lessons(config: WorldDataConfig, folder: Path, shards: Sequence[Path],
 def read_lessons(path: Path) -> list[tuple[Texts, Tensor]]:
     """What `write_lessons` wrote: of each clip, then of its mirror image."""
     looks, metadata = load_tensors(path)
-    return [
-        (Texts(**{name: _tuples(said) for name, said in row.items()}), looks[f"{number:04d}"])
-        for number, row in enumerate(metadata["texts"])
-    ]
-
-
-def _tuples(said: Any) -> Any:
-    return tuple(map(_tuples, said)) if isinstance(said, list) else said
+    return [(load(Texts, row), looks[f"{number:04d}"]) for number, row in enumerate(metadata["texts"])]
 
 
 def seeds_of(shard: Path) -> range:
@@ -128,59 +121,47 @@ class CaptionBatch:
     expanded: Int[Tensor, "p k"]
 
 
-@dataclass
-class _Bucket:
-    latents: list[Tensor] = field(default_factory=list)
-    looks: list[Tensor] = field(default_factory=list)
-    texts: list[Texts] = field(default_factory=list)
-
-
 class CaptionDataset:
     """All clips of some shards in memory, in buckets of one size."""
 
     def __init__(self, shards: Sequence[Path], lessons: Path, sizes: tuple[int, int], seed: int) -> None:
         """sizes: how many clips, and how many prompts, make a batch."""
         self.sizes, self.seed = sizes, seed
-        buckets: dict[tuple[int, ...], _Bucket] = defaultdict(_Bucket)
+        buckets: dict[tuple[int, ...], list[tuple[Tensor, Tensor, Texts]]] = defaultdict(list)
         for shard in shards:
             tensors, _ = load_tensors(shard)
             for index, (told, looks) in enumerate(read_lessons(lessons / shard.name)):
                 place = EXAMPLES_PER_CLIP * (index // 2) + index % 2
                 latents = tensors[f"latents.{place:04d}"].clone()  # without the rest of the shard
-                bucket = buckets[tuple(latents.shape)]
-                bucket.latents.append(latents)
-                bucket.looks.append(looks)
-                bucket.texts.append(told)
+                buckets[tuple(latents.shape)].append((latents, looks, told))
         if not buckets:
             raise ValueError("there is nothing to learn from: no shard of latents was found")
         self.buckets = list(buckets.values())
 
-    def __len__(self) -> int:
-        return sum(len(bucket.texts) for bucket in self.buckets)
-
     def vocabulary(self) -> Vocabulary:
         """All words of all texts."""
-        return Vocabulary.of(text for bucket in self.buckets for texts in bucket.texts for text in texts.all())
+        return Vocabulary.of(text for bucket in self.buckets for *_, texts in bucket for text in texts.all())
 
     def draw(self, vocabulary: Vocabulary, step: int) -> CaptionBatch:
         """The batch of a step: each clip's facts in the strict notation, and one English text about it."""
         rng = np.random.default_rng([self.seed, step])
-        shares = np.array([len(bucket.texts) for bucket in self.buckets], float)
+        shares = np.array([*map(len, self.buckets)], float)
         bucket = self.buckets[int(rng.choice(len(shares), p=shares / shares.sum()))]
-        chosen = rng.integers(len(bucket.texts), size=self.sizes[0])
+        latents, looks, texts = zip(
+            *(bucket[index] for index in rng.integers(len(bucket), size=self.sizes[0])), strict=True
+        )
         words = []
-        for index in chosen:
+        for told in texts:
             style, number = ENGLISH[int(rng.integers(2))], int(rng.integers(NUM_WORDINGS))
-            told = bucket.texts[index]
             words += [vocabulary.encode(told.structured, "structured")]
             words += [vocabulary.encode(getattr(told, style)[number], style)]
         pairs = [
-            bucket.texts[int(index)].expanded[int(rng.integers(NUM_WORDINGS))]
-            for index in rng.integers(len(bucket.texts), size=self.sizes[1])
+            bucket[index][2].expanded[int(rng.integers(NUM_WORDINGS))]
+            for index in rng.integers(len(bucket), size=self.sizes[1])
         ]
         return CaptionBatch(
-            torch.stack([bucket.latents[index] for index in chosen]).float(),
-            torch.stack([bucket.looks[index] for index in chosen]).long(),
+            torch.stack(latents).float(),
+            torch.stack(looks).long(),
             padded(words),
             [prompt for prompt, _ in pairs],
             padded([vocabulary.encode(told, "expanded") for _, told in pairs]),

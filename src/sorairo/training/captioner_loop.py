@@ -7,9 +7,7 @@ alone are slow teachers of looking.
 
 from __future__ import annotations
 
-import argparse
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,26 +17,28 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sorairo.checkpoint import save_tensors
-from sorairo.config import load_toml
+from sorairo.config import Count, Weight
 from sorairo.data.latent_shards import write_shards
 from sorairo.data.world_frames import WorldDataConfig, write_frames
 from sorairo.media import new_file
-from sorairo.models.captioner import Captioner, CaptionerConfig
+from sorairo.models.captioner import MAX_FRAMES, Captioner, CaptionerConfig
 from sorairo.models.precision import autocast
 from sorairo.models.text_encoder import TextEncoder
 from sorairo.models.vocabulary import PAD, Vocabulary
 from sorairo.pipelines.bundle import default_device, load_bundle
 from sorairo.pipelines.captions import CAPTIONER, SETTINGS_FILE, WEIGHTS_FILE
-from sorairo.training.captioner_data import CaptionBatch, CaptionDataset, write_lessons
+from sorairo.shapes import LatentShape
+from sorairo.training.captioner_data import COLOR_NAMES, CaptionBatch, CaptionDataset, write_lessons
 from sorairo.training.journal import Noted, print_progress, require_tensorboard
 from sorairo.training.optimizers import Optimizers
 from sorairo.training.parallel import CPU, Workers
-from sorairo.training.recipe import Schedule
+from sorairo.training.recipe import RunConfig, Schedule, run_recipe
 from sorairo.training.state import TrainingState
+from sorairo.world import SHAPES
 
 
 @dataclass(frozen=True)
-class CaptionerRecipe:
+class CaptionerRecipe(RunConfig):
     """One training from nothing to a captioner. ``autoencoder``: the model whose latents it reads.
 
     A batch is ``batch_size`` clips with two texts each, and ``num_prompts`` prompts. ``latent_noise``: what is added to
@@ -49,14 +49,18 @@ class CaptionerRecipe:
     model: CaptionerConfig = field(default_factory=CaptionerConfig)
     data: WorldDataConfig = field(default_factory=lambda: WorldDataConfig(num_clips=3000))
     autoencoder: str = "sorairo-base"
-    batch_size: int = 24
-    num_prompts: int = 12
-    latent_noise: float = 0.2
-    workers: int = 2
-    seed: int = 0
-    bfloat16: bool = True
-    minutes_per_checkpoint: float = 3.0
-    seconds_per_line: float = 15.0
+    batch_size: Count = 24
+    num_prompts: Count = 12
+    latent_noise: Weight = 0.2
+    workers: Count = 2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        looks, longest = (len(COLOR_NAMES) + 1, len(SHAPES) + 1), LatentShape(MAX_FRAMES, 1, 1).num_video_frames
+        if self.model.num_looks != looks:
+            raise ValueError(f"model.num_looks is {self.model.num_looks}; the world has {looks}")
+        if self.data.num_frames > longest:
+            raise ValueError(f"data.num_frames is {self.data.num_frames}; the longest possible is {longest}")
 
 
 def train_captioner(recipe: CaptionerRecipe, folder: Path, latents: Path | None = None) -> Path:
@@ -79,6 +83,9 @@ def train_captioner(recipe: CaptionerRecipe, folder: Path, latents: Path | None 
 
 def _shards(recipe: CaptionerRecipe, folder: Path, encoder: TextEncoder) -> list[Path]:
     vae = load_bundle(recipe.autoencoder, CPU).video_vae
+    if recipe.model.latent_channels != (made := vae.config.latent_channels):
+        told = f"model.latent_channels is {recipe.model.latent_channels}"
+        raise ValueError(f"{told}; the autoencoder {recipe.autoencoder!r} makes {made}")
     write_frames(recipe.data, folder / "frames", recipe.workers, print_progress)
     return write_shards(
         recipe.data, folder / "frames", folder / "latents", vae, encoder, print_progress, recipe.workers
@@ -99,11 +106,16 @@ class CaptionerTrainer:
         self.state = TrainingState.begun(folder / "captioner", self.model, optimizers, Workers(device=self.device))
 
     def run(self) -> Path:
-        """Trains up to the recipe's last step and returns the folder of the averaged weights."""
+        """Trains up to the recipe's last step and returns the folder of the averaged weights, for `load_captioner`."""
         recipe, draw = self.recipe, partial(self.data.draw, self.vocabulary)
-        self.state.run(draw, self._step, recipe.minutes_per_checkpoint, recipe.seconds_per_line)
-        write_captioner(self.folder / CAPTIONER, self.model, self.vocabulary, {"recipe": asdict(recipe)})
-        return self.folder / CAPTIONER
+        self.state.run(draw, self._step, recipe)
+        made, weights = self.folder / CAPTIONER, {name: value.half() for name, value in self.model.state_dict().items()}
+        made.mkdir(exist_ok=True)
+        save_tensors(made / WEIGHTS_FILE, weights, {"recipe": asdict(recipe)})
+        settings = {"model": asdict(self.model.config), "words": " ".join(self.vocabulary.words)}
+        with new_file(made / SETTINGS_FILE) as temporary:
+            temporary.write_text(json.dumps(settings, indent=1) + "\n")
+        return made
 
     def _step(self, step: int, batch: CaptionBatch) -> Noted:
         generator = torch.Generator().manual_seed(self.recipe.seed * 1_000_003 + step)
@@ -157,25 +169,5 @@ def _kept_vocabulary(path: Path, data: CaptionDataset) -> Vocabulary:
     return Vocabulary(json.loads(path.read_text()))
 
 
-def write_captioner(folder: Path, model: Captioner, vocabulary: Vocabulary, facts: dict[str, object]) -> None:
-    """Writes what `sorairo.pipelines.captions.load_captioner` reads; weights in float16."""
-    folder.mkdir(parents=True, exist_ok=True)
-    save_tensors(folder / WEIGHTS_FILE, {name: value.half() for name, value in model.state_dict().items()}, facts)
-    settings = {"model": asdict(model.config), "words": " ".join(vocabulary.words)}
-    with new_file(folder / SETTINGS_FILE) as temporary:
-        temporary.write_text(json.dumps(settings, indent=1) + "\n")
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Trains what a recipe says in a folder and prints where the captioner is."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("recipe", type=Path)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--latents", type=Path, help="shards to learn from as they are")
-    given = parser.parse_args(arguments)
-    given.folder.mkdir(parents=True, exist_ok=True)
-    print(train_captioner(load_toml(CaptionerRecipe, given.recipe), given.folder, given.latents))
-
-
 if __name__ == "__main__":
-    main()
+    run_recipe(CaptionerRecipe, train_captioner, latents="shards to learn from as they are")

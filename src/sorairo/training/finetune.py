@@ -17,10 +17,11 @@ import torch
 from torch import Tensor
 
 from sorairo.checkpoint import load_into, load_tensors, save_tensors
+from sorairo.config import Checked, Count, Natural, Seed
 from sorairo.data.dataset import CARD, read_card
 from sorairo.data.footage_latents import Captioner, FootageLatents, write_footage_latents
 from sorairo.data.latent_dataset import DrawConfig, LatentDataset
-from sorairo.media import file_sha256, new_file
+from sorairo.media import claimed, file_sha256, new_file
 from sorairo.models.text_encoder import TextEncoder
 from sorairo.models.video_vae import VideoVAE
 from sorairo.pipelines.bundle import default_device, write_bundle
@@ -42,24 +43,19 @@ Check = Mapping[str, float]
 
 
 @dataclass(frozen=True)
-class FineTuning:
+class FineTuning(Checked):
     """How to fine-tune: all weights, or low-rank additions of ``lora_rank``; for at most ``steps``.
 
     Every ``steps_per_check`` the held-out loss is taken at five noise levels; after ``patience`` checks without a
     better one it ends.
     """
 
-    lora_rank: int = 0
-    steps: int = 1000
-    steps_per_check: int = 25
-    patience: int = 4
-    tokens_per_batch: int = 12 * 540
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name, least in (("lora_rank", 0), ("steps", 1), ("steps_per_check", 1), ("patience", 1), ("seed", 0)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} is {getattr(self, name)}; the nearest possible is {least}")
+    lora_rank: Natural = 0
+    steps: Count = 1000
+    steps_per_check: Count = 25
+    patience: Count = 4
+    tokens_per_batch: Count = 12 * 540
+    seed: Seed = 0
 
     def schedule(self) -> Schedule:
         """Gentler than a training from nothing: a fifth of its rates, and as steady where additions start at zero."""
@@ -91,23 +87,24 @@ def finetune(
     _check_same(out, run / LINEAGE, lineage)
     if (out / CONFIG_FILE).exists():  # the last that is written
         return out
-    vae = VideoVAE(config.video_vae).eval().requires_grad_(False)
-    load_into(vae, base / VAE_FILE)
-    vae, encoder = vae.to(device), TextEncoder().to(device)
-    latents = write_footage_latents(dataset, run / "latents", vae, encoder, print_progress, caption_clip)
-    dit = DiTTraining(settings.schedule(), DrawConfig(settings.tokens_per_batch), object_weight=0.0)
-    recipe = Recipe(model=config, start=str(base), dit=dit, seed=settings.seed, minutes_per_sample=5.0)
-    prompts = _prompts(latents.captions)
-    strip = SampleStrip(run / "samples", prompts, config, vae, encoder, NATIVE_BUCKETS[0]) if prompts else None
-    empty, draws = encoder([""]).states[0].cpu(), (dit.draw, replace(dit.draw, caption_dropout=0.0, late_share=0.0))
-    train, held = (
-        LatentDataset(shards, empty, draw, settings.seed)
-        for shards, draw in zip((latents.train, latents.held_out), draws, strict=True)
-    )
-    trainer = FineTuner(recipe, run, train, Workers(device=device), strip, settings, held)
-    _write_lines(run / LINEAGE, [lineage])
-    trainer.run()
-    return _bundle(trainer, base, dataset, latents, out)
+    with claimed(out):
+        vae = VideoVAE(config.video_vae).eval().requires_grad_(False)
+        load_into(vae, base / VAE_FILE)
+        vae, encoder = vae.to(device), TextEncoder().to(device)
+        latents = write_footage_latents(dataset, run / "latents", vae, encoder, print_progress, caption_clip)
+        dit = DiTTraining(settings.schedule(), DrawConfig(settings.tokens_per_batch), object_weight=0.0)
+        recipe = Recipe(model=config, start=str(base), dit=dit, seed=settings.seed, minutes_per_sample=5.0)
+        prompts = _prompts(latents.captions)
+        strip = SampleStrip(run / "samples", prompts, config, vae, encoder, NATIVE_BUCKETS[0]) if prompts else None
+        empty, draws = encoder([""]).states[0].cpu(), (dit.draw, replace(dit.draw, caption_dropout=0.0, late_share=0.0))
+        train, held = (
+            LatentDataset(shards, empty, draw, settings.seed)
+            for shards, draw in zip((latents.train, latents.held_out), draws, strict=True)
+        )
+        trainer = FineTuner(recipe, run, train, Workers(device=device), strip, settings, held)
+        _write_lines(run / LINEAGE, [lineage])
+        trainer.run()
+        return _bundle(trainer, base, dataset, latents, out)
 
 
 @dataclass

@@ -15,11 +15,9 @@ NUM_AHEAD = 2
 
 def batches(draw: Callable[[int], BatchT], steps: range, device: torch.device) -> Iterator[BatchT]:
     """``draw(step)`` of every step; drawn ahead by a thread unless the processor is also what trains."""
-    return map(draw, steps) if device.type == "cpu" else drawn_ahead(draw, steps)
-
-
-def drawn_ahead(draw: Callable[[int], BatchT], steps: range) -> Iterator[BatchT]:
-    """``draw(step)`` of every step, while a thread draws the next ones."""
+    if device.type == "cpu":
+        yield from map(draw, steps)
+        return
     with ThreadPoolExecutor(1) as thread:
         coming = deque(thread.submit(draw, step) for step in steps[:NUM_AHEAD])
         for step in steps:

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
 
 from sorairo.checkpoint import load_into, load_tensors, save_tensors
+from sorairo.config import load_toml
 from sorairo.data.footage import read_footage
 from sorairo.data.latent_dataset import LatentDataset
 from sorairo.data.latent_shards import shard_paths, write_shards
 from sorairo.data.world_frames import read_frames, write_frames
-from sorairo.media import new_file
+from sorairo.media import claimed, new_file
 from sorairo.models.text_encoder import TextEncoder
 from sorairo.models.video_vae import VideoVAE
 from sorairo.pipelines.bundle import write_bundle
-from sorairo.pipelines.cards import DIT_FILE, VAE_FILE, find_model
+from sorairo.pipelines.cards import DIT_FILE, VAE_FILE, find_model, load_config
 from sorairo.training import parallel
 from sorairo.training.distill_loop import Distiller
 from sorairo.training.dit_loop import DiTTrainer
 from sorairo.training.journal import print_progress, require_tensorboard
 from sorairo.training.lineage import descent
-from sorairo.training.recipe import Recipe, read_recipe
+from sorairo.training.recipe import Recipe
 from sorairo.training.samples import SampleStrip
 from sorairo.training.vae_loop import Crops, VAETrainer
 
@@ -39,24 +41,34 @@ def train(recipe_path: Path, folder: Path) -> Path:
         ValueError: the recipe has an unknown key or an impossible value, or the folder holds another training.
         OSError: the disk is full. DivergedError: the loss is no longer finite.
     """
-    recipe = read_recipe(recipe_path)
+    recipe = load_toml(Recipe, recipe_path)
     if recipe.start:
-        find_model(recipe.start)  # a wrong name is told at once, not after the data have been made
+        _check_start(recipe)  # at once, not after the data have been made
     require_tensorboard()
     torch.set_flush_denormal(True)
     workers = parallel.join()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if workers.is_first:
-            _prepare_autoencoder(recipe, folder, workers.device)
-        workers.wait()
-        vae, encoder = load_autoencoder(recipe, folder).to(workers.device), TextEncoder().to(workers.device)
-        dataset = _dataset(recipe, folder, vae, encoder, workers)
-        trainer = Distiller if recipe.model.distilled else DiTTrainer
-        trainer(recipe, folder, dataset, workers, _strip(recipe, folder, vae, encoder, workers)).run()
-        return _bundle(recipe, folder, vae) if workers.is_first else folder / recipe.model.name
+        with claimed(folder) if workers.is_first else nullcontext():
+            if workers.is_first:
+                _prepare_autoencoder(recipe, folder, workers.device)
+            workers.wait()
+            vae, encoder = load_autoencoder(recipe, folder).to(workers.device), TextEncoder().to(workers.device)
+            dataset = _dataset(recipe, folder, vae, encoder, workers)
+            trainer = Distiller if recipe.model.distilled else DiTTrainer
+            trainer(recipe, folder, dataset, workers, _strip(recipe, folder, vae, encoder, workers)).run()
+            return _bundle(recipe, folder, vae) if workers.is_first else folder / recipe.model.name
     finally:
         parallel.leave()
+
+
+def _check_start(recipe: Recipe) -> None:
+    """Raises ValueError where the model to start from is missing, or of other sizes; its patches may be larger."""
+    before = load_config(find_model(recipe.start))
+    for part in ("video_vae", "dit"):
+        for name, asked in vars(getattr(recipe.model, part)).items():
+            known = getattr(getattr(before, part), name)
+            if asked != known and (name != "patch" or known % asked):
+                raise ValueError(f"model.{part}.{name} is {asked}; that of the start {recipe.start!r} is {known}")
 
 
 def load_autoencoder(recipe: Recipe, folder: Path) -> VideoVAE:

@@ -25,6 +25,7 @@ from sorairo.training.journal import Journal, Noted
 from sorairo.training.optimizers import MovingAverage, Optimizers
 from sorairo.training.parallel import Alarm, Workers
 from sorairo.training.prefetch import batches
+from sorairo.training.recipe import RunConfig
 
 KEPT = 2
 MAX_GRADIENT_NORM = 1.0
@@ -53,20 +54,14 @@ class TrainingState:
         self.average.update(self.model, step)
         return norm
 
-    def run(
-        self,
-        draw: Callable[[int], BatchT],
-        learn: Callable[[int, BatchT], Noted],
-        minutes_per_checkpoint: float,
-        seconds_per_line: float,
-    ) -> None:
+    def run(self, draw: Callable[[int], BatchT], learn: Callable[[int, BatchT], Noted], config: RunConfig) -> None:
         """Trains in one process, from the newest checkpoint to the last step; the model then has the averaged weights.
 
         ``draw`` makes the batch of a step; ``learn`` changes the weights by it, and says what is noted.
         """
         steps = range(self.restore(), self.optimizers.schedule.steps)
-        saving = Alarm(minutes_per_checkpoint, self.workers)
-        with Journal(self.folder.parent, self.folder.name, steps, seconds_per_line) as journal:
+        saving = Alarm(config.minutes_per_checkpoint, self.workers)
+        with Journal(self.folder.parent, self.folder.name, steps, config.seconds_per_line) as journal:
             for step, batch in zip(steps, batches(draw, steps, self.workers.device), strict=True):
                 journal.add(step, learn(step, batch))
                 if saving.rings():

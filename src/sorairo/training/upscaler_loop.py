@@ -5,9 +5,7 @@ Goes on where it stopped. Never touches the models that make video.
 
 from __future__ import annotations
 
-import argparse
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -15,7 +13,7 @@ import torch
 from torch import Tensor
 
 from sorairo.checkpoint import save_tensors
-from sorairo.config import load_toml
+from sorairo.config import Count, Weight
 from sorairo.data.upscaler_pairs import NUM_LARGE, Crops, PairCrops, PairsConfig, write_pairs
 from sorairo.media import new_file
 from sorairo.models.precision import autocast
@@ -25,7 +23,7 @@ from sorairo.pipelines.finishing import SETTINGS_FILE, UPSCALER, WEIGHTS_FILE
 from sorairo.training.journal import Noted, print_progress, require_tensorboard
 from sorairo.training.optimizers import Optimizers
 from sorairo.training.parallel import CPU, Workers
-from sorairo.training.recipe import Schedule
+from sorairo.training.recipe import RunConfig, Schedule, run_recipe
 from sorairo.training.state import TrainingState
 from sorairo.training.vae_loop import gradient_error
 
@@ -34,7 +32,7 @@ STEPS_PER_GAIN = 10  # the decibels gained over bicubic interpolation, which cos
 
 
 @dataclass(frozen=True)
-class UpscalerRecipe:
+class UpscalerRecipe(RunConfig):
     """One training from nothing to an upscaler; weights of losses stand beside the absolute error.
 
     ``autoencoder``: the model whose autoencoder the small frames go through.
@@ -44,19 +42,14 @@ class UpscalerRecipe:
     model: UpscalerConfig = field(default_factory=UpscalerConfig)
     pairs: PairsConfig = field(default_factory=PairsConfig)
     autoencoder: str = "sorairo-base"
-    batch_size: int = 4
-    crop_side: int = 24
-    gradient_weight: float = 0.5
-    motion_weight: float = 0.5
-    seed: int = 0
-    bfloat16: bool = True
-    minutes_per_checkpoint: float = 3.0
-    seconds_per_line: float = 15.0
+    batch_size: Count = 4
+    crop_side: Count = 24
+    gradient_weight: Weight = 0.5
+    motion_weight: Weight = 0.5
 
     def __post_init__(self) -> None:
-        shapes = [self.pairs.shape(index) for index in range(len(self.pairs.sizes))]
-        largest = min(min(shape.height, shape.width) for shape in shapes)
-        if not 1 <= self.crop_side <= largest:
+        super().__post_init__()
+        if self.crop_side > (largest := self.pairs.shortest_side):
             raise ValueError(f"crop_side is {self.crop_side}; the largest that fits every clip is {largest}")
 
 
@@ -85,12 +78,16 @@ class UpscalerTrainer:
         self.state = TrainingState.begun(folder / "upscaler", self.model, optimizers, Workers(device=self.device))
 
     def run(self) -> Path:
-        """Trains up to the recipe's last step and returns the folder of the averaged weights."""
+        """Trains up to the recipe's last step and returns the folder of the averaged weights, for `load_upscaler`."""
         recipe = self.recipe
-        self.state.run(self.crops.draw, self._step, recipe.minutes_per_checkpoint, recipe.seconds_per_line)
+        self.state.run(self.crops.draw, self._step, recipe)
         told = replace(recipe, autoencoder=Path(recipe.autoencoder).name)  # where it lay is nobody's business
-        write_upscaler(self.folder / UPSCALER, self.model, {"recipe": asdict(told)})
-        return self.folder / UPSCALER
+        made, weights = self.folder / UPSCALER, {name: value.half() for name, value in self.model.state_dict().items()}
+        made.mkdir(exist_ok=True)
+        save_tensors(made / WEIGHTS_FILE, weights, {"recipe": asdict(told)})
+        with new_file(made / SETTINGS_FILE) as temporary:
+            temporary.write_text(json.dumps(asdict(self.model.config), indent=1) + "\n")
+        return made
 
     def _step(self, step: int, crops: Crops) -> Noted:
         small, large = crops.small.to(self.device), crops.large.to(self.device)
@@ -117,23 +114,5 @@ def upscaling_loss(made: Tensor, large: Tensor, gradient_weight: float, motion_w
     return absolute + gradient_weight * gradient_error(made, large) + motion_weight * error.diff(dim=2).abs().mean()
 
 
-def write_upscaler(folder: Path, upscaler: Upscaler, facts: dict[str, object]) -> None:
-    """Writes what `sorairo.pipelines.finishing.load_upscaler` reads; weights in float16."""
-    folder.mkdir(parents=True, exist_ok=True)
-    save_tensors(folder / WEIGHTS_FILE, {name: value.half() for name, value in upscaler.state_dict().items()}, facts)
-    with new_file(folder / SETTINGS_FILE) as temporary:
-        temporary.write_text(json.dumps(asdict(upscaler.config), indent=1) + "\n")
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Trains what a recipe says in a folder and prints where the upscaler is."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("recipe", type=Path)
-    parser.add_argument("folder", type=Path)
-    given = parser.parse_args(arguments)
-    given.folder.mkdir(parents=True, exist_ok=True)
-    print(train_upscaler(load_toml(UpscalerRecipe, given.recipe), given.folder))
-
-
 if __name__ == "__main__":
-    main()
+    run_recipe(UpscalerRecipe, train_upscaler)

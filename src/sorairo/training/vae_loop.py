@@ -86,7 +86,7 @@ class VAETrainer:
     def run(self) -> Path:
         """Trains up to the recipe's last step and returns the path of the averaged weights, statistics included."""
         recipe = self.recipe
-        self.state.run(self.crops.draw, self._step, recipe.minutes_per_checkpoint, recipe.seconds_per_line)
+        self.state.run(self.crops.draw, self._step, recipe)
         if not self.config.frozen_encoder:
             self.model.set_statistics(*latent_statistics(self.model, self.crops.world[:CLIPS_FOR_STATISTICS]))
         path = self.folder / "video_vae.safetensors"
