@@ -14,14 +14,15 @@ from PIL import Image
 
 from sorairo import cli
 from sorairo.checkpoint import load_tensors
-from sorairo.data.dataset import CARD, read_index
+from sorairo.data.dataset import CARD, EARLIER, read_index
 from sorairo.data.ingest import ingest
 from sorairo.data.latent_dataset import LatentDataset
-from sorairo.media import file_sha256, write_mp4
+from sorairo.media import claimed, file_sha256, write_mp4
 from sorairo.models.text_encoder import TextEncoder
 from sorairo.pipelines import VideoRequest, generate
 from sorairo.pipelines.bundle import load_bundle, weights_sha256
 from sorairo.pipelines.cards import load_card, load_config
+from sorairo.provenance import Manifest, sign, verify
 from sorairo.training.dit_loop import LEVELS, DiTTrainer
 from sorairo.training.finetune import FineTuner, FineTuning, _prompts, _write_lines, finetune, read_checks, score
 from sorairo.training.lineage import UNREADABLE, forget, lineage
@@ -33,7 +34,7 @@ NOTES = '["*"]\nlicence = "CC0-1.0"\nsource = "a test"\ncaptions = ["zebras pass
 
 
 @pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two films of one shot each."""
     folder = tmp_path_factory.mktemp("footage")
     for number in (1, 2):
@@ -42,7 +43,12 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
         frames = [picture[:, step : step + 96] for step in range(18)]
         write_mp4(folder / f"{number}.mp4", frames, width=96, height=64, fps=12)
     (folder / "footage.toml").write_text(NOTES)
-    return ingest(folder, tmp_path_factory.mktemp("data") / "zebras", lambda *_: None).parent
+    return folder
+
+
+@pytest.fixture(scope="module")
+def dataset(footage: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return ingest(footage, tmp_path_factory.mktemp("data") / "zebras", lambda *_: None).parent
 
 
 @pytest.fixture(scope="module")
@@ -198,6 +204,8 @@ def test_mistakes_are_told_before_anything_is_made(dataset: Path, tmp_path: Path
     with pytest.raises(ValueError, match="which is distilled: fine-tune the model that it was distilled from"):
         finetune(str(quick), dataset, tmp_path / "quicker", QUICK)
     assert not (tmp_path / "quicker").exists()
+    with claimed(tmp_path / "busy"), pytest.raises(ValueError, match="busy; another run is at work in it"):
+        finetune(str(tiny_model), dataset, tmp_path / "busy", QUICK)
 
 
 @pytest.fixture
@@ -261,6 +269,42 @@ def test_what_cannot_be_read_is_named_and_hinders_nothing(
     assert (link.kind, link.name) == (UNREADABLE, "set")
     assert cli.run(["forget", "1.mp4", "--in", str(tmp_path)]) == 5
     assert "is not the index that its card names" in capsys.readouterr().out
+
+
+def test_every_kind_of_file_with_a_manifest_is_found(clip: Path, dataset: Path, full: Path, tmp_path: Path) -> None:
+    facts = verify(clip).facts
+    manifest = Manifest("a picture", facts["model"], facts["weights_sha256"], facts["request"])
+    for name in ("a.png", "b.webp", "c.jpg", "d.JPEG", "e.gif"):
+        Image.new("RGB", (32, 32)).save(tmp_path / name)
+        sign(tmp_path / name, tmp_path / name, manifest)
+        Image.new("RGB", (32, 32)).save(tmp_path / f"unsigned-{name}")
+    links = forget("1.mp4", [dataset, full, tmp_path])
+    assert [link.name for link in links if link.kind == "clip"] == ["a.png", "b.webp", "c.jpg", "d.JPEG", "e.gif"]
+    assert not [link for link in links if link.kind == UNREADABLE]
+
+
+def test_the_chain_outlives_a_data_set_that_changes(
+    clip: Path, full: Path, footage: Path, dataset: Path, tmp_path: Path
+) -> None:
+    """One of its files is taken out, and comes back in the end."""
+    footage, out = shutil.copytree(footage, tmp_path / "footage"), shutil.copytree(dataset, tmp_path / "zebras")
+    card = file_sha256(dataset / CARD)
+    ingest(footage, out, lambda *_: None)
+    assert not (out / EARLIER).exists()
+
+    (footage / "1.mp4").rename(tmp_path / "1.mp4")
+    assert file_sha256(ingest(footage, out, lambda *_: None)) != card
+    told = lineage(clip, [full.parent, tmp_path])[2]
+    assert (told.kind, told.sha256) == ("data set", card)
+    assert told.note == f"2 files, {out / EARLIER / card[:16]}"
+    kinds = [(link.kind, link.name) for link in forget("1.mp4", [full.parent, tmp_path])]
+    assert kinds == [("shard", "shots-00000.tar"), ("model", "zebra-model"), ("clip", "clip.mp4")]
+    assert forget("1.mp4", [tmp_path])[0].note == f"{out / EARLIER / card[:16] / 'shots-00000.tar'}, replaced since"
+
+    (tmp_path / "1.mp4").rename(footage / "1.mp4")
+    assert file_sha256(ingest(footage, out, lambda *_: None)) == card
+    assert not (out / EARLIER / card[:16]).exists()
+    assert len(list((out / EARLIER).iterdir())) == 1
 
 
 def test_a_clips_manifest_names_the_data_set(clip: Path, dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:

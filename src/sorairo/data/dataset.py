@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import shutil
 import tarfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,6 +30,7 @@ from sorairo.safety.detectors import TextDetector, opened
 
 CARD, INDEX, PAGE, SHEET = "card.json", "index.parquet", "card.md", "contact.png"
 WORK = "work"  # the folder of what was found in each file
+EARLIER = "earlier"  # the folder of cards and indexes that later ones have replaced, by the hash of the card
 KIND = "sorairo footage"
 SHOTS_PER_SHARD, BYTES_PER_SHARD = 500, 2**28
 CELL, CELLS_PER_ROW, MOST_CELLS = (160, 96), 8, 160
@@ -54,13 +56,26 @@ def write_dataset(out: Path, found: Sequence[tuple[Item, Mapping[str, Any]]], se
     for old in set(out.glob("shots-*.tar")) - {out / shard["name"] for shard in shards}:
         old.unlink()
     _write_sheet(out, sorted(rows, key=lambda row: bool(row["reason"])))
-    with new_file(out / INDEX) as temporary:
-        pq.write_table(pa.Table.from_pylist(rows, SCHEMA), temporary)
-    card = _card(out.absolute().name, len(found), rows, settings, shards, file_sha256(out / INDEX))
-    for name, text in ((PAGE, as_markdown(card)), (CARD, json.dumps(card, ensure_ascii=False, indent=1) + "\n")):
+    index = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows, SCHEMA), index)
+    digest = hashlib.sha256(index.getbuffer()).hexdigest()
+    card = _card(out.absolute().name, len(found), rows, settings, shards, digest)
+    text = (json.dumps(card, ensure_ascii=False, indent=1) + "\n").encode()
+    _keep_earlier(out, text)
+    for name, content in ((INDEX, index.getvalue()), (PAGE, as_markdown(card).encode()), (CARD, text)):
         with new_file(out / name) as temporary:
-            temporary.write_text(text)
+            temporary.write_bytes(content)
     return out / CARD
+
+
+def _keep_earlier(out: Path, card: bytes) -> None:
+    """Card and index that another ``card`` replaces: models may be of them, and `forget` asks what was in them."""
+    if all((out / name).exists() for name in (INDEX, CARD)) and (out / CARD).read_bytes() != card:
+        kept = out / EARLIER / file_sha256(out / CARD)[:16]
+        kept.mkdir(parents=True, exist_ok=True)
+        for name in (INDEX, CARD):
+            shutil.copyfile(out / name, kept / name)
+    shutil.rmtree(out / EARLIER / hashlib.sha256(card).hexdigest()[:16], ignore_errors=True)  # is the present one again
 
 
 def read_card(dataset: Path) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from sorairo.media import file_sha256
 from sorairo.pipelines.cards import CONFIG_FILE, WEIGHT_FILES, ModelCard, list_models, load_card, load_config
 from sorairo.provenance import verify
 
+CARRIERS = (".mp4", ".mov", ".png", ".jpg", ".jpeg", ".webp", ".gif")  # of content credentials
 LEAST_DIGITS = 8  # of a hash that stands for a file
 UNREADABLE = "unreadable"
 
@@ -87,7 +88,7 @@ def forget(item: str, folders: Sequence[Path]) -> list[Link]:
             if cards & {digest.split()[-1] for digest in learnt}:
                 weights.add(sha256)
                 links.append(Link("model", folder.name, sha256, str(folder)))
-    for path in sorted([*_found(folders, "*.mp4"), *_found(folders, "*.png")]) if weights else ():
+    for path in sorted(path for path in _found(folders, "*") if path.suffix.lower() in CARRIERS) if weights else ():
         with _named_if_unreadable(path, links):
             if weights & set(_weights_in(verify(path).facts)):
                 links.append(Link("clip", path.name, file_sha256(path), str(path)))
@@ -117,7 +118,8 @@ def _descendants(item: str, dataset: Path) -> Iterator[Link]:
     used = {row["shard"] for row in own}
     for shard in shards:
         if shard["name"] in used:
-            yield Link("shard", shard["name"], shard["sha256"], str(dataset / shard["name"]))
+            path = dataset / shard["name"]
+            yield Link("shard", path.name, shard["sha256"], f"{path}{'' if path.exists() else ', replaced since'}")
     for row in rows:
         if row["reason"] == "near-duplicate" and any(name in row["detail"] for name in names):
             yield Link("near-duplicate", row["item"], row["sha256"], f"left out of {dataset}: {row['detail']}")
