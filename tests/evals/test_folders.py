@@ -99,11 +99,13 @@ def test_a_folder_of_real_clips_is_at_its_ceiling(tmp_path: Path, detector: Dete
     assert 'src="../clips/0.mp4"' in page
 
 
-def test_other_prompts_have_no_ceiling(tmp_path: Path, detector: Detector) -> None:
+def test_other_prompts_have_no_ceiling(tmp_path: Path, detector: Detector, capsys: pytest.CaptureFixture[str]) -> None:
     frames = render(held_out_cases(1)[0].clip, range(9))[0]
-    for name in ("a red ball.mp4", "a blue cube at night.mp4"):
+    for name in ("a red ball.mp4", "a blue cube at night.mp4", "a cat.mp4"):
         write(tmp_path / name, frames)
     report = score_folder(tmp_path, tmp_path / "report")
+    told = "nothing can be scored of 1 of 3 prompts, which name nothing known here: 'a cat'"
+    assert capsys.readouterr().err == f"note: {told}\n"
     assert {result.kind for result in report.prompts} == {"own"}
     assert all(np.isnan(row.ceiling) and np.isnan(row.fraction) for row in report.scores)
     assert json.loads((tmp_path / "report" / "evaluation.json").read_text())["scores"][0]["ceiling"] is None

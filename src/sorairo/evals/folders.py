@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -31,16 +32,20 @@ def score_folder(folder: Path, output: Path, progress: OnProgress = silent_progr
     """Score all .mp4 files of a folder; writes evaluation.json, .md and .html to output.
 
     A prompt of WorldBench has its real clip as the ceiling. Of any other, the colours, shapes, ground, light and camera
-    that its words name are scored, and there is no ceiling. Raises ValueError for a folder without clips, a file that
-    is no video, and a list of prompts that does not fit.
+    that its words name are scored, and there is no ceiling; those that name none are told on stderr. Raises ValueError
+    for a folder without clips, a file that is no video, and a list of prompts that does not fit.
     """
     prompts = read_prompts(folder)
     cases = {name: case for name, prompt in prompts.items() if (case := case_of(prompt))}
     links = {name: os.path.relpath(folder / name, output) for name in prompts}
     asked, made, detector = [], [], load_detector()
-    for number, (name, prompt) in enumerate(prompts.items(), start=1):
+    for name, prompt in prompts.items():
         own = Asked(prompt, words_of(prompt), link=links[name])
         asked.append(Asked.of(cases[name], links[name]) if name in cases else own)
+    if silent := [each.prompt for each in asked if not each.said]:
+        told = f"note: nothing can be scored of {len(silent)} of {len(asked)} prompts, which name nothing known here: "
+        print(told + ", ".join(map(repr, silent)), file=sys.stderr)
+    for number, name in enumerate(prompts, start=1):
         made.append(detector.observe(at_native_rate(*read_any(folder / name))))
         progress("clips", number, len(prompts))
     whole = len(cases) == len(prompts)
