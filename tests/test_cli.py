@@ -111,12 +111,12 @@ def test_unknown_words_are_a_note(generate: Callable[..., int], capsys: pytest.C
         (["x" * 50_000], "prompt has 50000 characters; at most 8000"),
         ([PROMPT, "--size", "100x100"], "size is 100x100; .* the nearest is 96x96"),
         ([PROMPT, "--size", "large"], "size is 'large'; it must be WIDTHxHEIGHT"),
-        ([PROMPT, "--seconds", "0"], "seconds is 0; .* the nearest is 0.5"),
+        ([PROMPT, "--seconds", "0"], "error: --seconds is 0; .* the nearest is 0.5"),
         ([PROMPT, "--seconds", "100000"], "seconds is 100000; .* the nearest is 60"),
         ([PROMPT, "--seconds", "long"], "'long' is not a valid float"),
-        ([PROMPT, "--seed", "-1"], "seed is -1; .* the nearest is 0"),
-        ([PROMPT, "--steps", "0"], "num_inference_steps is 0; .* the nearest is 1"),
-        ([PROMPT, "--guidance", "99"], "guidance_scale is 99.0; .* the nearest is 30"),
+        ([PROMPT, "--seed", "-1"], "error: --seed is -1; .* the nearest is 0"),
+        ([PROMPT, "--steps", "0"], "error: --steps is 0; .* the nearest is 1"),
+        ([PROMPT, "--guidance", "99"], "error: --guidance is 99.0; .* the nearest is 30"),
         ([PROMPT, "--sed", "1"], "No such option.*--seed"),
         ([PROMPT, "--model", "none"], "model is 'none'"),
     ],
@@ -211,9 +211,27 @@ def test_verify_prints_what_it_found(
     assert cli.run(["verify", str(tmp_path / "a.mp4")]) == 0
     text = capsys.readouterr().out
     assert text.startswith("trusted\n")
-    assert "model: tiny" in text
+    assert "\n  model: tiny\n" in text
+    assert "\n  request:\n    fps: 8\n" in text
+    assert f"\n    prompt: {PROMPT}\n" in text
+    assert "\n    visible_mark: true\n" in text
+    assert "negative_prompt" not in text, "what is empty says nothing"
     assert cli.run(["verify", "--json", str(tmp_path / "a.mp4")]) == 0
     assert json.loads(capsys.readouterr().out)["facts"]["request"]["prompt"] == PROMPT
+
+
+def test_files_of_a_request_and_parents_are_told_farther_in(
+    generate: Callable[..., int], tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    generate()
+    loop = ["loop", str(tmp_path / "a.mp4"), "--seconds", "0.5", "-o", str(tmp_path / "b.mp4"), "--steps", "2"]
+    assert cli.run([*loop, "--model", str(tiny_model)]) == 0
+    capsys.readouterr()
+    assert cli.run(["verify", str(tmp_path / "b.mp4")]) == 0
+    text = capsys.readouterr().out
+    assert "  request:\n    anchor:\n      material:\n        path: a.mp4\n" in text
+    assert "  parent:\n    title: a.mp4\n" in text
+    assert not set("{}'") & set(text)
 
 
 def test_a_changed_byte_of_media_is_found(
@@ -257,10 +275,14 @@ def test_world_prints_the_caption_of_its_seed(tmp_path: Path, capsys: pytest.Cap
     [
         (["generat"], "there is no command 'generat'; the nearest is 'generate'"),
         (["generate"], "Missing argument 'PROMPT'"),
-        (["train", "none.toml"], "recipe is none.toml; there is no such file"),
+        (
+            ["train", "recipes/smok.toml"],
+            "there is no such file: the nearest there is recipes/smoke.toml",
+        ),
+        (["train", "none/a.toml"], "recipe is none/a.toml; there is no such file"),
         (["world", "--size", "30x30"], "width is 30"),
-        (["world", "-o", "w.txt"], "output is w.txt; a clip is an .mp4 file: the nearest name is w.mp4"),
-        (["generate", "a", "-o", "."], "output is ., a folder; name a file in it, such as clip.mp4"),
+        (["world", "-o", "w.txt"], "error: --output is w.txt; a clip is an .mp4 file: the nearest name is w.mp4"),
+        (["generate", "a", "-o", "."], "error: --output is ., a folder; name a file in it, such as clip.mp4"),
         (["whence", "none.mp4", "--store", "none"], "store is none; there is no such file"),
         (["world", "--split", "tset"], "'tset' is not one of 'train', 'test', 'novel'"),
         (["eval", "--model", "none"], "model is 'none'"),

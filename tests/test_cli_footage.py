@@ -20,7 +20,9 @@ def test_a_folder_becomes_a_data_set(tmp_path: Path, capsys: pytest.CaptureFixtu
     told = capsys.readouterr()
     assert "| licence | 1 |" in told.out
     assert cli.run([*command, "--allow-unknown-licence"]) == 0
-    assert "| too short | 1 |" in capsys.readouterr().out
+    told = capsys.readouterr()
+    assert "| too short | 1 |" in told.out
+    assert told.err.splitlines()[:2] == ["footage 0/1", "footage 1/1  0 min left"]
     assert cli.run([*command, "--allow-unknown-licence", "--set", "least_seconds=0.1"]) == 0
     assert "| least_seconds | 0.1 |" in capsys.readouterr().out
 
@@ -32,7 +34,7 @@ def test_a_folder_becomes_a_data_set(tmp_path: Path, capsys: pytest.CaptureFixtu
         (["ingest", ".", "--out", "set", "--set", "most_bar=1"], "nearest known key is 'most_bars'"),
         (
             ["finetune", "sorairo-base", "nowhere", "--out", "own", "--steps", "0"],
-            "steps is 0; the nearest possible is 1",
+            "error: --steps is 0; the nearest possible is 1",
         ),
         (["finetune", "no-model", "nowhere", "--out", "own"], "error: model is 'no-model'"),
         (["lineage", "nothing.mp4"], "nothing.mp4 does not exist"),

@@ -66,14 +66,15 @@ def test_every_tool_makes_its_file(
 
 
 def test_variations_have_their_seeds_in_their_names(files: Path, tiny_model: Path) -> None:
-    assert run("generate", "a", *SMALL, "--seconds", "1", "--num-variations", "2", "-o", "v.mp4", model=tiny_model) == 0
-    assert sorted(path.name for path in files.glob("v*.mp4")) == ["v-1.mp4", "v-2.mp4"]
+    words = ["generate", "a", *SMALL, "--seconds", "1", "--num-variations", "2", "--seed", "7", "-o", "v.mp4"]
+    assert run(*words, model=tiny_model) == 0
+    assert sorted(path.name for path in files.glob("v*.mp4")) == ["v-7.mp4", "v-8.mp4"]
 
 
 def test_all_names_of_variations_are_looked_at_before_the_first_is_made(files: Path, tiny_model: Path) -> None:
-    (files / "v-2.mp4").touch()
+    (files / "v-1.mp4").touch()
     assert run("generate", "a", *SMALL, "--seconds", "1", "--num-variations", "2", "-o", "v.mp4", model=tiny_model) == 2
-    assert not (files / "v-1.mp4").exists()
+    assert not (files / "v-0.mp4").exists()
 
 
 def test_a_clips_own_prompt_is_dressed_and_its_rate_raised(files: Path, tiny_model: Path) -> None:
@@ -106,18 +107,22 @@ def test_reproduce_says_whether_the_frames_are_the_same(
         (["inpaint", "clip.mp4", "--mask", "small.png"], "mask small.png is 16x16; it must have the source's"),
         (["extend", "text.mp4"], "text.mp4 is neither a video nor a png"),
         (["animate", "huge.png", "a"], "huge.png cannot be used: it has more than 33554432 pixels"),
-        (["remix", "clip.mp4", "a", "--strength", "1.2"], "source.strength is 1.2"),
+        (["remix", "clip.mp4", "a", "--strength", "1.2"], "error: --strength is 1.2"),
+        (["recut", "clip.mp4", "--end", "1", "--before", "0.3", "--after", "1"], "error: --before is 0.3; it must be"),
+        (["blend", "clip.mp4", "clip.mp4", "--curve", "mxi"], "error: --curve is 'mxi'; known are"),
+        (["extend", "clip.mp4", "--negative", "x" * 9000], "error: --negative has 9000 characters"),
+        (["outpaint", "clip.mp4", "--size", "96x64", "--place", "90", "0"], "error: --place: left is 90"),
         (["animate", "picture.png", "a", "--at", "0", "picture.png"], "two cannot hold one frame"),
         (["loop", "clip.mp4", "--seconds", "0"], "seconds is 0; it must be above 0"),
         (["generate", "a", "--style", "nihgt"], "style is 'nihgt'"),
         (["generate", "a", "--camera", "orbit lef"], "the nearest is 'orbit left'"),
         (["blend", "clip.mp4", "clip.mp4", "--curve", "0:x"], "curve is '0:x'; it is a preset or points"),
-        (["storyboard", "none.toml"], "none.toml: cannot be read as TOML"),
+        (["storyboard", "twixe.toml"], "twixe.toml; there is no such file: the nearest there is twice.toml"),
         (["outpaint", "clip.mp4", "--size", "32x48"], "size is 32x48; what lies in it is 64x32: the nearest is 64x48"),
         (["storyboard", "twice.toml"], "twice.toml: two cards have a text at 0 s"),
         (["storyboard", "early.toml"], "early.toml: the card at -1 s must have a text or a file, at 0 s or later"),
         (["storyboard", "empty.toml"], "empty.toml: the card at 2 s must have a text or a file"),
-        (["image", "a", "--fps", "61"], "fps is 61; it must lie between 8 and 60"),
+        (["image", "a", "--fps", "61"], "error: --fps is 61; it must lie between 8 and 60"),
     ],
 )  # fmt: skip
 def test_mistakes_are_one_line_and_no_file(
@@ -135,6 +140,17 @@ def test_mistakes_are_one_line_and_no_file(
     assert message in captured.err
     assert len(captured.err.splitlines()) == 1
     assert sorted(files.iterdir()) == before
+
+
+def test_recut_says_what_was_taken_where_that_is_not_what_was_asked_for(
+    files: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    assert run("recut", "clip.mp4", "--start", "0.3", "--end", "1", "-o", "a.mp4", model=tiny_model) == 0
+    said = "note: 0.25 to 1 s are kept, with 0 s made before them and 0.25 s after"
+    assert said in capsys.readouterr().err.splitlines()
+    assert run("recut", "clip.mp4", "--start", "0.5", "--end", "1", "-o", "b.mp4", model=tiny_model) == 0
+    assert "are kept" not in capsys.readouterr().err
 
 
 def huge_png(side: int) -> bytes:

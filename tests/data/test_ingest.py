@@ -49,7 +49,7 @@ def reasons(out: Path) -> dict[str, str]:
 def test_shots_become_a_data_set(footage: Path, tmp_path: Path) -> None:
     heard: list[tuple[str, int, int]] = []
     out = ingest(footage, tmp_path / "set", lambda *told: heard.append(told)).parent
-    assert heard == [("footage", 1, 2), ("footage", 2, 2)]
+    assert heard == [("footage", 0, 2), ("footage", 1, 2), ("footage", 2, 2)]
     card = read_card(out)
     assert (card["name"], card["items"], card["shots"], card["shots_accepted"]) == ("set", 2, 5, 5)
     assert card["seconds_accepted"] == pytest.approx(7.5)
@@ -183,7 +183,7 @@ def test_a_cluster_that_does_not_answer_is_one_line(footage: Path, tmp_path: Pat
     running = run_cli(footage, tmp_path / "set", "--ray", "127.0.0.1:1")
     _, told = running.communicate()
     assert running.returncode == 2
-    assert told.splitlines()[-1].startswith("error: ray is '127.0.0.1:1'; no cluster answers there")
+    assert told.splitlines()[-1].startswith("error: --ray is '127.0.0.1:1'; no cluster answers there")
 
 
 MEASURED = """

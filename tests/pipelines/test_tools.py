@@ -144,6 +144,17 @@ def test_recut_keeps_what_was_chosen(made: Made, clip: Path) -> None:
     assert np.array_equal(frames[8:17], frames_of(clip)[4:13])
 
 
+def test_recut_keeps_whole_frames_of_what_there_is(clip: Path) -> None:
+    request = tools.recut(clip, 0.3, 2.0, **FAST)
+    (kept,) = request.anchors
+    assert (kept.start, kept.seconds, request.seconds) == (0.25, 1.75, 2.0)
+
+
+def test_a_clip_that_would_be_too_long_is_told_as_a_whole(clip: Path) -> None:
+    with pytest.raises(ValueError, match="the clip would last 61 s; at most 60 are made: ask for 1 less"):
+        tools.extend(clip, 59, **FAST)
+
+
 def test_inpaint_keeps_what_is_not_white(made: Made, clip: Path, mask: Path) -> None:
     frames = made(tools.inpaint(clip, mask, "a cube", **FAST))
     assert np.array_equal(frames[:, :, :32], frames_of(clip)[:, :, :32])
@@ -271,7 +282,7 @@ def test_what_it_was_made_from_may_be_renamed_but_not_gone(bundle: ModelBundle, 
         (lambda clip, _: tools.remix(clip, "a", 1.2), "source.strength is 1.2; it must lie between 0 and 1"),
         (lambda clip, _: tools.remix(clip, "a", "storng"), "the nearest is 'strong'"),
         (lambda clip, _: tools.extend(clip, 0), "seconds is 0; it must be above 0"),
-        (lambda clip, _: tools.extend(clip, 100), "seconds is 102; a clip lasts"),
+        (lambda clip, _: tools.extend(clip, 100), "the clip would last 102 s; at most 60"),
         (lambda clip, _: tools.recut(clip, 1.5, 9), "start and end are 1.5 and 9; they must lie in"),
         (lambda _, picture: tools.extend(picture, 1), "picture.png is a picture; a clip is needed here"),
         (lambda clip, _: tools.animate([(clip, 0)], "a", 1), "clip.mp4 is a clip; a picture is needed here"),

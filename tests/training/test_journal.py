@@ -15,7 +15,6 @@ from sorairo.training.journal import (
     DivergedError,
     Journal,
     Noted,
-    ProgressLines,
     loss_by_level,
     matmul_ceiling,
     require_tensorboard,
@@ -118,16 +117,3 @@ def test_tensorboard_is_asked_for_at_once(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("sorairo.training.journal.find_spec", lambda name: None)
     with pytest.raises(ValueError, match="pip install 'sorairo\\[train\\]'"):
         require_tensorboard()
-
-
-def test_a_preparation_says_how_far_it_is_and_how_long_it_takes(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    minutes = [0]
-    monkeypatch.setattr(time, "monotonic", lambda: 60.0 * minutes[0])
-    lines = ProgressLines()
-    for done in range(41):
-        minutes[0] = done
-        lines("frames", done, 40)
-    told = capsys.readouterr().out.splitlines()
-    assert told == [f"frames {done}/40  {40 - done if done else 0} min left" for done in range(0, 41, 2)]

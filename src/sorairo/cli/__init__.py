@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -25,12 +25,9 @@ from sorairo.cli.moderating import MODERATING
 from sorairo.cli.operating import COMMANDS as SERVING
 from sorairo.cli.policy import policy
 from sorairo.cli.remaking import reproduce, vary
-from sorairo.cli.terminal import fail, note, printable, progress_bars
+from sorairo.cli.terminal import check_toml, fail, in_options, note, printable, stage_bars
 from sorairo.config import nearest_name
 from sorairo.shapes import parse_size
-
-if TYPE_CHECKING:
-    from sorairo.provenance import Verdict
 
 MACHINE_FAILED, WRONG_REQUEST, INTERRUPTED = 1, 2, 130
 
@@ -69,7 +66,8 @@ def verify(file: Path, as_json: bool) -> int:
     from sorairo import provenance
 
     verdict = provenance.verify(file)
-    click.echo(json.dumps(vars(verdict), ensure_ascii=False, indent=1) if as_json else _as_text(verdict))
+    lines = [verdict.state, *(f"  {printable(reason)}" for reason in verdict.reasons), *_told(verdict.facts, "  ")]
+    click.echo(json.dumps(vars(verdict), ensure_ascii=False, indent=1) if as_json else "\n".join(lines))
     return verdict.exit_code
 
 
@@ -104,8 +102,7 @@ def world(seed: int, size: str, seconds: float, split: Any, style: Any, output: 
 @click.option("--out", type=FILE, help="Folder of the run.  [default: runs/ and the recipe's name]")
 def train(recipe: Path, out: Path | None) -> None:
     """Train a model by RECIPE, a TOML file. The same command again goes on where it stopped."""
-    if not recipe.is_file():
-        raise ValueError(f"recipe is {recipe}; there is no such file")
+    check_toml("recipe", recipe)
     from sorairo.training import run
 
     click.echo(run.train(recipe, out or Path("runs") / recipe.stem))
@@ -120,19 +117,17 @@ def train(recipe: Path, out: Path | None) -> None:
 def evaluate(model: str, quick: bool, fresh: int | None, clips: Path | None, output: Path) -> None:
     """Score a model on prompts it never saw, between real clips and clips of other prompts."""
     from sorairo.pipelines.cards import find_model
-    from sorairo.pipelines.progress import Progress
 
     if clips is None:
         find_model(model)  # a wrong name is told at once, not after the evaluation's prompts have been made
     from sorairo.evals.evaluation import run_evaluation
     from sorairo.evals.folders import score_folder
 
-    with progress_bars() as show:
+    with stage_bars() as progress:
         if clips is not None:
-            report = score_folder(clips, output, lambda *told: show(Progress(*told)))
+            report = score_folder(clips, output, progress)
         else:
-            settings: Any = {"output": output, "quick": quick, "fresh": fresh}
-            report = run_evaluation(model, **settings, progress=lambda *told: show(Progress(*told)))
+            report = run_evaluation(model, output=output, quick=quick, fresh=fresh, progress=progress)
     click.echo(report.to_markdown())
     note(f"the page with the clips: {output / 'evaluation.html'}")
 
@@ -173,7 +168,7 @@ def run(arguments: Sequence[str]) -> int:
     except ValueError as error:
         if os.environ.get("SORAIRO_TRACEBACK"):  # for whoever looks for a bug behind the line
             raise
-        return fail(str(error), WRONG_REQUEST)
+        return fail(in_options(str(error), commands, arguments), WRONG_REQUEST)
     except (KeyboardInterrupt, click.Abort):
         return fail("interrupted", INTERRUPTED)
     except OSError as error:
@@ -184,14 +179,14 @@ def run(arguments: Sequence[str]) -> int:
         raise
 
 
-def _as_text(verdict: Verdict) -> str:
-    lines = [verdict.state, *(f"  {printable(reason)}" for reason in verdict.reasons)]
-    return "\n".join([*lines, *_told(verdict.facts, "  ")])
-
-
-def _told(facts: Mapping[str, Any], indent: str) -> list[str]:
-    """A line for each fact; those of a parent farther in."""
-    lines = [f"{indent}{name}: {printable(value)}" for name, value in facts.items() if name != "parents"]
-    for parent in facts.get("parents", ()):
-        lines += [f"{indent}parent:", *_told(parent, indent + "  ")]
-    return lines
+def _told(facts: Mapping[str, Any], indent: str) -> Iterator[str]:
+    """A line for each fact that is not empty; what has facts of its own, as a request or a parent has, farther in."""
+    for name, value in facts.items():
+        several = value if isinstance(value, list | tuple) else [value]
+        if several and all(isinstance(one, Mapping) for one in several):
+            for one in several:
+                yield f"{indent}{printable(name.removesuffix('s'))}:"
+                yield from _told(one, indent + "  ")
+        elif value not in (None, "", [], ()):
+            shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            yield f"{indent}{printable(name)}: {printable(shown)}"

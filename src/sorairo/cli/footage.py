@@ -12,7 +12,7 @@ import click
 from sorairo.cli.describing import ENDPOINT
 from sorairo.cli.finding import NOTHING_FOUND
 from sorairo.cli.making import FILE
-from sorairo.cli.terminal import note, printable, progress_bars
+from sorairo.cli.terminal import note, printable, stage_bars
 
 if TYPE_CHECKING:
     from sorairo.training.lineage import Link
@@ -39,18 +39,10 @@ def ingest(footage: Path, out: Path, workers: int, ray: str, allow_unknown_licen
     """
     _require_extra()
     from sorairo.data.ingest import ingest, settings_with
-    from sorairo.pipelines.progress import Progress
 
-    with progress_bars() as show:
-        card = ingest(
-            footage,
-            out,
-            lambda stage, done, total: show(Progress(stage, done, total)),
-            workers=workers,
-            ray=ray,
-            allow_unknown_licence=allow_unknown_licence,
-            settings=settings_with(changes),
-        )
+    settings: Any = {"workers": workers, "ray": ray, "allow_unknown_licence": allow_unknown_licence}
+    with stage_bars() as on_progress:
+        card = ingest(footage, out, on_progress, settings=settings_with(changes), **settings)
     click.echo(card.with_suffix(".md").read_text())
     note(f"the data set is in {out}")
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import click
 
 from sorairo import pipelines
-from sorairo.cli.terminal import note, progress_bars
+from sorairo.cli.terminal import check_toml, note, progress_bars
 from sorairo.pipelines.request import VideoRequest
 from sorairo.pipelines.styles import dressed
 from sorairo.pipelines.vocabulary import words_of
@@ -38,9 +39,6 @@ SETTINGS = [
                  help="The visible mark. The invisible one and the credentials are always there."),
     click.option("--consent", default="", help="Your statement that people in your pictures are adults and agree."),
 ]  # fmt: skip
-SETTING_NAMES = (
-    "seed", "num_inference_steps", "guidance_scale", "negative_prompt", "fps", "model", "visible_mark", "consent",
-)  # fmt: skip
 DRESS = [
     click.option("--style", default="", help="A named style: night, golden, studio, ... or one of your own."),
     click.option("--camera", default="", help='A camera move, such as "orbit left".'),
@@ -104,19 +102,19 @@ class Output:
 def command(*options: Any) -> Callable[[Making], Making]:
     """Registers a function as a command with its ``options`` and the common ones, which makes what it returns.
 
-    It gets a prompt in its style, and the model's ``settings``.
+    It gets what it names, a prompt in its style, and the rest as ``settings``.
     """
 
     def register(function: Making) -> Making:
-        name = function.__name__
+        name, own = function.__name__, signature(function).parameters
         told = PROMPT in options or MAYBE_PROMPT in options
 
         @functools.wraps(function)
         def run(path: Path | None, preview: bool, overwrite: bool, **given: Any) -> None:
             import sorairo.pipelines.tools  # noqa: F401 (not before a command runs, as it takes a moment)
 
-            settings = {key: given.pop(key) for key in SETTING_NAMES}
             dress = (given.pop("style"), given.pop("camera")) if told else ()
+            settings = {key: given.pop(key) for key in [*given] if key not in own}
             if told and given["prompt"].strip():
                 given["prompt"], dress = dressed(given["prompt"], *dress), ()
             requests = function(settings=settings, **given)
@@ -140,8 +138,8 @@ def command(*options: Any) -> Callable[[Making], Making]:
 )  # fmt: skip
 def generate(
     prompt: str, size: str, num_variations: int, expand: bool, settings: Any, seconds: float
-) -> VideoRequest | tuple[VideoRequest, ...]:
-    """Make a clip from PROMPT and sign it."""
+) -> tuple[VideoRequest, ...]:
+    """Make a clip from PROMPT and sign it; of several the first has the seed asked for, the others the next ones."""
     width, height = parse_size(size)
     request = VideoRequest(prompt, width=width, height=height, seconds=seconds, **settings)
     if expand:
@@ -150,7 +148,7 @@ def generate(
         made = load_expander().expand(prompt)
         note(f"{made.note}: {made.text}")
         request = expanded(request, made)
-    return request if num_variations == 1 else pipelines.tools.vary(request, num_variations)
+    return (request, *pipelines.tools.vary(request, num_variations))[:num_variations]
 
 
 @command(PROMPT, SIZE)
@@ -223,6 +221,7 @@ def remix(clip: Path, prompt: str, strength: str, settings: Any) -> VideoRequest
 @command(click.argument("file", type=FILE))
 def storyboard(file: Path, settings: Any) -> VideoRequest:
     """Make a clip from the cards of FILE: texts, pictures and clips, each at its time (docs/formats.md)."""
+    check_toml("storyboard", file)
     return pipelines.tools.storyboard(file, **settings)
 
 
@@ -237,7 +236,14 @@ def recut(
     clip: Path, prompt: str, start: float, end: float, before: float, after: float, settings: Any
 ) -> VideoRequest:
     """Keep the best part of CLIP and extend it in either direction."""
-    return pipelines.tools.recut(clip, start, end, before, after, prompt, **settings)
+    request = pipelines.tools.recut(clip, start, end, before, after, prompt, **settings)
+    (kept,) = request.anchors
+    length = kept.seconds or 0.0
+    last, rest = kept.start + length, request.seconds - kept.time - length
+    taken = [f"{seconds:g}" for seconds in (kept.start, last, kept.time, rest)]
+    if taken != [f"{seconds:g}" for seconds in (start, end, before, after)]:
+        note("{} to {} s are kept, with {} s made before them and {} s after".format(*taken))
+    return request
 
 
 @command(

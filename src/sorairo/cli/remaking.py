@@ -43,7 +43,7 @@ def reproduce(clip: Path, materials: Path | None, model: str) -> int:
 @click.option("-o", "--output", "path", type=FILE, help="File to write; seeds are added to its name.")
 @OVERWRITE
 def vary(clip: Path, materials: Path | None, num_variations: int, path: Path | None, overwrite: bool) -> None:
-    """Make CLIP's request again from other starting noises."""
+    """Make CLIP's request again from other starting noises: the seeds that follow its own."""
     from sorairo.pipelines import tools
     from sorairo.pipelines.reproduction import recorded_request
 

@@ -2,15 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from sorairo.config import nearest_name
+
 if TYPE_CHECKING:
     from sorairo.media import Frames
     from sorairo.pipelines import Progress
+
+
+FILE_NAMES = ("clip", "picture", "first")
+CALLED = {
+    "anchors[0]": FILE_NAMES, "anchors[1]": ("second",), "anchors[].time": ("others", "before"),
+    "source": FILE_NAMES, "source.second": ("second",), "source.strength": ("strength",),
+    "source.influence": ("curve",), "influence": ("curve",), "source.place": ("place",),
+    "output": ("path", "output"), "set": ("changes",),
+}  # fmt: skip
+"""What a request's fields are called in the commands that take them by other names."""
+
+
+def in_options(message: str, command: click.Command, words: Sequence[str]) -> str:
+    """A message that begins with a field of the request, with what is typed for it in the command of ``words``."""
+    for word in words:
+        command = getattr(command, "commands", {}).get(word, command)
+    names = {given.name: max(given.opts, key=len) for given in command.params}  # an argument has its name alone
+    field = re.match(r"[\w.\[\]]*(?=:| is | has )", message)
+    name = field[0] if field else ""
+    called = CALLED.get(name) or CALLED.get(re.sub(r"\d+", "", name), (name,))
+    return next((names[one] for one in called if one in names), name) + message.removeprefix(name)
+
+
+def check_toml(what: str, path: Path) -> None:
+    """Raises ValueError that names the nearest TOML file of the folder, where there is none at ``path``."""
+    if not path.is_file():
+        others = sorted(other.name for other in path.parent.glob("*.toml"))
+        nearest = f": the nearest there is {path.parent / nearest_name(path.name, others)}" if others else ""
+        raise ValueError(f"{what} is {path}; there is no such file{nearest}")
 
 
 def fail(message: str, code: int) -> int:
@@ -51,6 +85,15 @@ def progress_bars(preview: bool = False) -> Iterator[Callable[[Progress], None]]
                 bars.print(_half_blocks(progress.preview()))
 
         yield on_progress
+
+
+@contextmanager
+def stage_bars() -> Iterator[Callable[[str, int, int], None]]:
+    """For work that takes long, told as stage, done and total: a bar on a terminal, else a line now and then."""
+    from sorairo.pipelines.progress import Progress, ProgressLines
+
+    with progress_bars() as show:
+        yield (lambda *told: show(Progress(*told))) if sys.stderr.isatty() else ProgressLines(sys.stderr)
 
 
 def _half_blocks(frames: Frames) -> Any:

@@ -65,6 +65,7 @@ def ingest(
     rows = [{"name": item.name, "path": str(item.path.absolute()), "consent": item.notes.consent} for item in wanted]
     address = os.environ.get("RAY_ADDRESS", "local" if workers > 1 else "") if ray == "auto" else ray
     found = {}
+    on_progress("footage", 0, len(rows))
     told = _by_ray(stage, rows, workers, address) if address and rows else map(stage, rows)
     for done, row in enumerate(told, start=1):
         found[row["name"]] = json.loads((work / row["folder"] / RESULT).read_text()) | {"folder": row["folder"]}

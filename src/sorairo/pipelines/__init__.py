@@ -9,28 +9,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sorairo.pipelines.bundle import ModelBundle, load_bundle, write_bundle
-    from sorairo.pipelines.cards import ModelCard, list_models
-    from sorairo.pipelines.generation import Clip, Generation, generate
-    from sorairo.pipelines.policy import RefusedError
-    from sorairo.pipelines.progress import Progress
-    from sorairo.pipelines.request import VideoRequest
-    from sorairo.pipelines.sampling import GenerationError
-
-__all__ = [
-    "Clip",
-    "Generation",
-    "GenerationError",
-    "ModelBundle",
-    "ModelCard",
-    "Progress",
-    "RefusedError",
-    "VideoRequest",
-    "generate",
-    "list_models",
-    "load_bundle",
-    "write_bundle",
-]
+    from sorairo.pipelines.bundle import ModelBundle as ModelBundle
+    from sorairo.pipelines.bundle import load_bundle as load_bundle
+    from sorairo.pipelines.bundle import write_bundle as write_bundle
+    from sorairo.pipelines.cards import ModelCard as ModelCard
+    from sorairo.pipelines.cards import list_models as list_models
+    from sorairo.pipelines.generation import Clip as Clip
+    from sorairo.pipelines.generation import Generation as Generation
+    from sorairo.pipelines.generation import generate as generate
+    from sorairo.pipelines.policy import RefusedError as RefusedError
+    from sorairo.pipelines.progress import Progress as Progress
+    from sorairo.pipelines.request import VideoRequest as VideoRequest
+    from sorairo.pipelines.sampling import GenerationError as GenerationError
 
 _ROOMS = {
     "bundle": ("ModelBundle", "load_bundle", "write_bundle"),
@@ -42,6 +32,7 @@ _ROOMS = {
     "sampling": ("GenerationError",),
 }
 _HOMES = {name: f"sorairo.pipelines.{module}" for module, names in _ROOMS.items() for name in names}
+__all__ = [*_HOMES]
 
 
 def __getattr__(name: str) -> Any:

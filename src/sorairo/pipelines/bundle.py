@@ -75,6 +75,7 @@ def load_bundle(name_or_path: str, device: torch.device | None = None) -> ModelB
     folder = find_model(name_or_path)
     device = device or default_device()
     config, card = load_config(folder), load_card(folder)
+    preview = torch.tensor(card.preview_weight), torch.tensor(card.preview_bias)
     return ModelBundle(
         name=config.name,
         config=config,
@@ -83,7 +84,7 @@ def load_bundle(name_or_path: str, device: torch.device | None = None) -> ModelB
         dit=with_half_weights(_read(DiT, config.dit, folder / DIT_FILE), device),
         text_encoder=TextEncoder().to(device),
         weights_sha256=weights_sha256(folder),
-        preview=_preview(card),
+        preview=LatentPreview(*preview) if card.preview_weight else None,
         device=device,
     )
 
@@ -129,12 +130,6 @@ def _read(kind: type[ModuleT], config: Any, path: Path) -> ModuleT:
     module = kind(config)
     load_into(module, path)
     return module.eval().requires_grad_(False)
-
-
-def _preview(card: ModelCard) -> LatentPreview | None:
-    if not card.preview_weight:
-        return None
-    return LatentPreview(torch.tensor(card.preview_weight), torch.tensor(card.preview_bias))
 
 
 def _study() -> tuple[Tensor, list[str]]:

@@ -142,7 +142,5 @@ def _stem(word: str) -> str:
 def _in_own_words(prompt: str, added: Mapping[str, str]) -> str:
     """The prompt as a sentence, then one for each free fact."""
     own = prompt.strip().rstrip(".")
-    told = [own[:1].upper() + own[1:] + "."]
-    for kind, name in added.items():
-        told.append(sentences(PLAIN[kind].format(USUAL[kind][name][0])))
-    return " ".join(told)
+    told = [sentences(PLAIN[kind].format(USUAL[kind][name][0])) for kind, name in added.items()]
+    return " ".join([own[:1].upper() + own[1:] + ".", *told])

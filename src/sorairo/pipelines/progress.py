@@ -1,12 +1,13 @@
-"""How far a generation is: stages by name, steps done, and a look at what is coming. Never prints."""
+"""How far a generation is: stages by name, steps done, and a look at what is coming; other work as lines of text."""
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 if TYPE_CHECKING:
     from sorairo.media import Frames
@@ -94,3 +95,20 @@ class Estimate:
             self._begun, self._first = moment, self._percent
         done = self._percent - self._first
         return self._percent, round((moment - self._begun) * (100 - self._percent) / done) if done > 0 else None
+
+
+class ProgressLines:
+    """How far a stage is, and the minutes left: twenty lines of it, more in a terminal; ``to`` stdout if None."""
+
+    def __init__(self, to: TextIO | None = None) -> None:
+        self._to, self._begun = to, dict[str, tuple[float, int]]()
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        since, first = self._begun.setdefault(stage, (time.monotonic(), done))
+        if done >= total:
+            del self._begun[stage]
+        elif not sys.stderr.isatty() and done % max(1, total // 20):
+            return
+        minutes = (time.monotonic() - since) / 60 * (total - done) / max(1, done - first)
+        left = f"  {minutes:.0f} min left" if done > first else ""  # of the first step nobody knows how long it took
+        print(f"{stage} {done}/{total}{left}", file=self._to, flush=True)

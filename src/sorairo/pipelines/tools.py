@@ -14,9 +14,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from sorairo.config import load_toml
 from sorairo.media import Footage
-from sorairo.pipelines.request import MIN_SECONDS, Anchor, Curve, Material, Scene, Source, VideoRequest
+from sorairo.pipelines.request import MAX_SECONDS, MIN_SECONDS, Anchor, Curve, Material, Scene, Source, VideoRequest
 from sorairo.pipelines.size_plan import MOST_DIRECT_PIXELS
 from sorairo.pipelines.styles import meaning
 from sorairo.provenance import verify
@@ -39,12 +41,13 @@ BLEND_STRENGTH = 0.85
 
 @dataclass(frozen=True)
 class Probe:
-    """What a file is: its size, and for a clip how many frames it has at the model's rate, else 0."""
+    """What a file is: its size, and for a clip its rate, and how many frames it has at the model's, else 0."""
 
     path: Path
     width: int
     height: int
     num_frames: int
+    fps: float
 
     @property
     def seconds(self) -> float:
@@ -72,7 +75,7 @@ def probe(path: str | Path, clip: bool | None = None) -> Probe:
         kinds = ("a picture", "a clip") if clip else ("a clip", "a picture")
         raise ValueError(f"{path} is {kinds[0]}; {kinds[1]} is needed here")
     number = 1 + int((len(frames) - 1) / frames.fps * NATIVE_FPS + 1e-6) if frames.fps else 0
-    return Probe(Path(path), frames.shape[2], frames.shape[1], number)
+    return Probe(Path(path), frames.shape[2], frames.shape[1], number, frames.fps)
 
 
 def animate(pictures: Sequence[tuple[str | Path, float]], prompt: str, seconds: float, **settings: Any) -> VideoRequest:
@@ -160,13 +163,17 @@ def recut(
     clip: str | Path, start: float, end: float, before: float = 0.0, after: float = 0.0, prompt: str = "",
     **settings: Any,
 ) -> VideoRequest:  # fmt: skip
-    """Seconds ``start`` to ``end`` of the clip, with ``before`` and ``after`` seconds made at its ends."""
+    """Seconds ``start`` to ``end`` of the clip, with ``before`` and ``after`` seconds made at its ends.
+
+    What is kept begins at the clip's nearest frame and is whole frames of the model long.
+    """
     known = probe(clip, clip=True)
     if not 0 <= start < end <= known.seconds:
         raise ValueError(
             f"start and end are {start:g} and {end:g}; they must lie in order between 0 and {known.seconds:g}"
         )
-    kept = round((end - start) * NATIVE_FPS) * FRAME
+    start = round(start * known.fps) / known.fps
+    kept = max(0, min(round((end - start) * NATIVE_FPS), int((known.seconds - start) * NATIVE_FPS + 1e-6))) * FRAME
     total = _grid(before + kept + after)
     time = total - kept if before and not after else before
     return _request(prompt, known, total, anchors=(Anchor(known.material, time, start, kept),), **settings)
@@ -205,7 +212,7 @@ def image(prompt: str, **settings: Any) -> VideoRequest:
 
 
 def vary(request: VideoRequest, number: int) -> tuple[VideoRequest, ...]:
-    """The same request from 1, 2 or 4 other starting noises."""
+    """The same request from 1, 2 or 4 other starting noises: the seeds that follow its own."""
     if number not in (1, 2, 4):
         nearest = min((1, 2, 4), key=lambda known: abs(known - number))
         raise ValueError(f"num_variations is {number}; it is 1, 2 or 4: the nearest is {nearest}")
@@ -257,6 +264,9 @@ def storyboard(file: str | Path, **settings: Any) -> VideoRequest:
 
 
 def _request(prompt: str, known: Probe, seconds: float, **settings: Any) -> VideoRequest:
+    if MAX_SECONDS < seconds < math.inf:
+        more = seconds - MAX_SECONDS
+        raise ValueError(f"the clip would last {seconds:g} s; at most {MAX_SECONDS:g} are made: ask for {more:g} less")
     return VideoRequest(prompt or _own_prompt(known), seconds=seconds, **{**known.size, **settings})
 
 
@@ -289,11 +299,6 @@ def _floor(seconds: float) -> float:
 
 def _fine(points: Curve, seconds: float) -> Curve:
     """The curve's value at every frame of the model, so that what is computed from it bends between the points."""
-    values = []
-    for frame in range(round(seconds * NATIVE_FPS) + 1):
-        time = frame * FRAME
-        before = max((p for p in points if p[0] <= time), default=points[0])
-        after = min((p for p in points if p[0] >= time), default=points[-1])
-        share = (time - before[0]) / (after[0] - before[0]) if after[0] > before[0] else 0.0
-        values.append((time, before[1] + share * (after[1] - before[1])))
-    return tuple(values)
+    times = np.arange(round(seconds * NATIVE_FPS) + 1) * FRAME
+    at, values = zip(*points, strict=True)
+    return tuple(zip(times.tolist(), np.interp(times, at, values).tolist(), strict=True))

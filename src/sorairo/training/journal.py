@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -14,6 +13,8 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from sorairo.pipelines.progress import ProgressLines
 
 NUM_LEVEL_BINS = 5
 
@@ -26,22 +27,6 @@ def require_tensorboard() -> None:
     """Raises ValueError where TensorBoard is not installed: better before an hour of preparation than after."""
     if find_spec("tensorboard") is None:
         raise ValueError("training needs TensorBoard, which is not installed: pip install 'sorairo[train]'")
-
-
-class ProgressLines:
-    """How far a stage that prepares a training is, and the minutes left: twenty lines of it, more in a terminal."""
-
-    def __init__(self) -> None:
-        self._begun: dict[str, tuple[float, int]] = {}
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        since, first = self._begun.setdefault(stage, (time.monotonic(), done))
-        if done >= total:
-            del self._begun[stage]
-        elif not sys.stderr.isatty() and done % max(1, total // 20):
-            return
-        pace = (time.monotonic() - since) / (done - first) if done > first else 0.0
-        print(f"{stage} {done}/{total}  {(total - done) * pace / 60:.0f} min left", flush=True)
 
 
 print_progress = ProgressLines()
