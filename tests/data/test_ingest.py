@@ -19,6 +19,7 @@ import pytest
 from sorairo.data.dataset import CARD, INDEX, PAGE, SHEET, WORK, read_card, read_index
 from sorairo.data.footage_filters import FilterSettings
 from sorairo.data.ingest import ingest
+from sorairo.media import claimed
 
 WriteFilm = Callable[..., Path]
 MADE = (CARD, INDEX, PAGE, SHEET, "shots-00000.tar")
@@ -177,6 +178,12 @@ def test_two_workers_one_of_them_killed_give_the_same_bytes(
     _, told = running.communicate()
     assert running.returncode == 0, told
     assert contents(out) == contents(whole)
+
+
+def test_a_second_run_in_the_same_folder_is_refused(footage: Path, tmp_path: Path) -> None:
+    with claimed(tmp_path / "set"), pytest.raises(ValueError, match="set; another run is at work in it"):
+        ingest(footage, tmp_path / "set", quietly)
+    assert list((tmp_path / "set").iterdir()) == []
 
 
 def test_a_cluster_that_does_not_answer_is_one_line(footage: Path, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from sorairo.data.dataset import WORK, kept_pictures, write_dataset
 from sorairo.data.footage_filters import ACCEPTED, FilterSettings, rejected
 from sorairo.data.footage_items import Item, find_items
 from sorairo.data.footage_shots import cut, look
-from sorairo.media import file_sha256
+from sorairo.media import claimed, file_sha256
 
 if TYPE_CHECKING:  # the world takes a moment to load, in every worker
     from sorairo.data.world_frames import OnProgress
@@ -59,20 +59,21 @@ def ingest(
     settings, work = settings or FilterSettings(), out.absolute() / WORK
     stage = partial(_staged, settings, settings.digest, work)
     items = find_items(where)
-    work.mkdir(parents=True, exist_ok=True)
     refused = {item.name: _without_rights(item, allow_unknown_licence) for item in items}
     wanted = [item for item in items if refused[item.name] is None]
     rows = [{"name": item.name, "path": str(item.path.absolute()), "consent": item.notes.consent} for item in wanted]
     address = os.environ.get("RAY_ADDRESS", "local" if workers > 1 else "") if ray == "auto" else ray
-    found = {}
-    on_progress("footage", 0, len(rows))
-    told = _by_ray(stage, rows, workers, address) if address and rows else map(stage, rows)
-    for done, row in enumerate(told, start=1):
-        found[row["name"]] = json.loads((work / row["folder"] / RESULT).read_text()) | {"folder": row["folder"]}
-        on_progress("footage", done, len(rows))
-    for left in work.glob(".*.partial"):  # by workers that were killed
-        shutil.rmtree(left, ignore_errors=True)
-    return write_dataset(out, [(item, refused[item.name] or found[item.name]) for item in items], settings)
+    with claimed(out):
+        work.mkdir(exist_ok=True)
+        found = {}
+        on_progress("footage", 0, len(rows))
+        told = _by_ray(stage, rows, workers, address) if address and rows else map(stage, rows)
+        for done, row in enumerate(told, start=1):
+            found[row["name"]] = json.loads((work / row["folder"] / RESULT).read_text()) | {"folder": row["folder"]}
+            on_progress("footage", done, len(rows))
+        for left in work.glob(".*.partial"):  # by workers that were killed
+            shutil.rmtree(left, ignore_errors=True)
+        return write_dataset(out, [(item, refused[item.name] or found[item.name]) for item in items], settings)
 
 
 def settings_with(changes: Sequence[str]) -> FilterSettings:
