@@ -6,7 +6,7 @@ import json
 import math
 import time
 from collections import defaultdict
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -42,25 +42,6 @@ class Noted(NamedTuple):
     by_level: tuple[Tensor, Tensor] | None = None
 
 
-@dataclass
-class _Interval:
-    """What was noted since the last line. Tensors are kept as they come: reading one makes an accelerator wait."""
-
-    since: float = field(default_factory=time.monotonic)
-    num_steps: int = 0
-    num_samples: int = 0
-    num_operations: float = 0.0
-    numbers: dict[str, list[Tensor]] = field(default_factory=lambda: defaultdict(list))
-    by_level: list[tuple[Tensor, Tensor]] = field(default_factory=list)
-
-    def means(self) -> dict[str, float]:
-        found = {key: torch.stack(values).mean().item() for key, values in self.numbers.items()}
-        if self.by_level:
-            losses, levels = (torch.cat(parts).cpu() for parts in zip(*self.by_level, strict=True))
-            found |= loss_by_level(losses, levels)
-        return found
-
-
 class Journal:
     """Collects numbers of every step of ``steps`` and writes their means every few seconds.
 
@@ -78,7 +59,7 @@ class Journal:
         self._board = SummaryWriter(str(folder / "tensorboard" / name), purge_step=steps.start)
         self._name, self._steps = name, steps
         self._seconds_per_line, self._ceiling = seconds_per_line, ceiling
-        self._interval = _Interval()
+        self._noted, self._since = list[Noted](), time.monotonic()
 
     def add(self, step: int, noted: Noted) -> None:
         """Notes what ``step`` (counted from 0) did; call it once each step.
@@ -86,15 +67,8 @@ class Journal:
         Raises:
             DivergedError: a mean is not finite.
         """
-        interval = self._interval
-        interval.num_steps += 1
-        interval.num_samples += noted.num_samples
-        interval.num_operations += noted.num_operations
-        if noted.by_level is not None:
-            interval.by_level.append(noted.by_level)
-        for key, value in noted.numbers.items():
-            interval.numbers[key].append(value)
-        if time.monotonic() - interval.since >= self._seconds_per_line or step + 1 == self._steps.stop:
+        self._noted.append(noted)
+        if time.monotonic() - self._since >= self._seconds_per_line or step + 1 == self._steps.stop:
             self._write(step + 1)
 
     def picture(self, step: int, name: str, pixels: Tensor) -> None:
@@ -102,7 +76,7 @@ class Journal:
         self._board.add_image(name, pixels, step, dataformats="HWC")
 
     def _write(self, step: int) -> None:
-        found = self._interval.means() | self._rates()
+        found = means(self._noted) | self._rates()
         for key, value in found.items():
             if not math.isfinite(value):
                 raise DivergedError(f"{self._name}: {key} is {value} at step {step}; try lower learning rates")
@@ -111,14 +85,13 @@ class Journal:
         for key, value in found.items():
             self._board.add_scalar(f"{self._name}/{key}", value, step)
         print(self._summary(step, found), flush=True)
-        self._interval = _Interval()
+        self._noted, self._since = [], time.monotonic()
 
     def _rates(self) -> dict[str, float]:
-        interval = self._interval
-        seconds = max(time.monotonic() - interval.since, 1e-9)
-        rates = {"seconds_per_step": seconds / interval.num_steps, "samples_per_second": interval.num_samples / seconds}
-        if interval.num_operations:
-            rates["share_of_peak"] = interval.num_operations / seconds / self._ceiling
+        seconds, samples = max(time.monotonic() - self._since, 1e-9), sum(each.num_samples for each in self._noted)
+        rates = {"seconds_per_step": seconds / len(self._noted), "samples_per_second": samples / seconds}
+        if operations := sum(each.num_operations for each in self._noted):
+            rates["share_of_peak"] = operations / seconds / self._ceiling
         return rates
 
     def _summary(self, step: int, found: dict[str, float]) -> str:
@@ -141,6 +114,19 @@ def _continued(path: Path, step: int) -> Path:
         whole = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
         path.write_text("".join(whole))
     return path
+
+
+def means(noted: Sequence[Noted]) -> dict[str, float]:
+    """Of each number over the steps that have it. Tensors are read only here: it makes an accelerator wait."""
+    numbers = defaultdict(list)
+    for name, value in (pair for each in noted for pair in each.numbers.items()):
+        numbers[name].append(value)
+    found = {name: torch.stack(values).mean().item() for name, values in numbers.items()}
+    by_level = [each.by_level for each in noted if each.by_level is not None]
+    if by_level:
+        losses, levels = (torch.cat(parts).cpu() for parts in zip(*by_level, strict=True))
+        found |= loss_by_level(losses, levels)
+    return found
 
 
 def loss_by_level(losses: Tensor, levels: Tensor) -> dict[str, float]:
