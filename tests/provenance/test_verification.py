@@ -156,8 +156,9 @@ def test_facts_of_a_stranger_s_manifest() -> None:
     assertion = {"label": "c2pa.actions.v2", "data": {"actions": [{"action": "c2pa.opened"}, action]}}
     found = read_facts({"assertions": ["odd", assertion], "claim_generator_info": [{"name": "tool"}]})
     assert found == {"model": "Other", "software": "tool", "created": "2026-01-01T00:00:00Z"}
-    action["parameters"] = {"org.sorairo.request": "{not JSON"}
-    assert "request" not in read_facts({"assertions": [assertion], "claim_generator_info": []})
+    for text in ("{not JSON", "[" * 100_000):
+        action["parameters"] = {"org.sorairo.request": text}
+        assert "request" not in read_facts({"assertions": [assertion], "claim_generator_info": []})
     assert read_facts({"assertions": [{"label": "c2pa.actions", "data": []}], "signature_info": 5}) == {}
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import sorairo
 
 TRAINED_ALGORITHMIC_MEDIA = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+MOST_PARTS = 300  # lists and mappings of a request; of a storyboard there are some dozens
 _NAMESPACE = "org.sorairo"
 _MOST_GENERATIONS = 16
 
@@ -143,7 +144,8 @@ def _at(node: Any, *path: str | int) -> Any:
 
 
 def _parsed(text: Any) -> Any:
+    """A stranger's JSON, unless it is none or so deep that reading and printing it would end in a RecursionError."""
     try:
-        return json.loads(text) if isinstance(text, str) else None
+        return json.loads(text) if isinstance(text, str) and text.count("[") + text.count("{") < MOST_PARTS else None
     except ValueError:
         return None
