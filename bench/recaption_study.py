@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from expansion import measure
+from expansion import gained, measure
 from torch import Tensor
 
 from sorairo.checkpoint import load_into, load_tensors
@@ -198,15 +198,27 @@ def plot(scores: dict[str, dict[str, tuple[float, float, float]]]) -> str:
     return f'<svg xmlns="http://www.w3.org/2000/svg" {look}>{"".join(marks)}</svg>\n'
 
 
+def gains(tallies: dict[str, Tally]) -> str:
+    """What each arm has over the first, as a table; prompts are the same, so they are paired."""
+    first, *others = tallies
+    cells = [(arm, *gained(tallies[first], tallies[arm], FACTS).split(" | ")) for arm in others]
+    return markdown([("captions", f"all, more than {first}", "95 %"), *cells])
+
+
 def run_study(
     study: Study, clips: Clips, arms: Sequence[Arm] = ARMS
 ) -> dict[str, dict[str, tuple[float, float, float]]]:
     """Trains and scores every arm; writes study.json, study.md and study.svg."""
     cases = held_out_cases(study.num_prompts, study.like.shape)
-    scores = {arm.name: rows_of(score_arm(train_arm(arm, clips, study), cases, study)) for arm in arms}
+    tallies = {arm.name: score_arm(train_arm(arm, clips, study), cases, study) for arm in arms}
+    scores = {arm: rows_of(counts) for arm, counts in tallies.items()}
     told = {"arms": [asdict(arm) for arm in arms], "steps": study.steps, "clips": len(clips.latents),
             "prompts": study.num_prompts, "scores": scores}  # fmt: skip
-    texts = {"study.json": json.dumps(told, indent=1), "study.md": table(scores) + "\n", "study.svg": plot(scores)}
+    texts = {
+        "study.json": json.dumps(told, indent=1),
+        "study.md": f"{table(scores)}\n\n{gains(tallies)}\n",
+        "study.svg": plot(scores),
+    }
     for name, text in texts.items():
         with new_file(study.folder / name) as temporary:
             temporary.write_text(text)
@@ -229,7 +241,8 @@ def main() -> None:
     writer = BuiltInWriter(*load_captioner(given.captioner), bundle.video_vae)
     clips = read_clips(sorted(given.latents.glob("*.safetensors")), given.clips, writer, WorldDataConfig())
     study = Study(given.output, bundle, given.steps, given.prompts)
-    print(table(run_study(study, clips, ARMS + BLENDS if given.blend else ARMS)))
+    run_study(study, clips, ARMS + BLENDS if given.blend else ARMS)
+    print((study.folder / "study.md").read_text())
 
 
 if __name__ == "__main__":
