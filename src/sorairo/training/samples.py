@@ -5,25 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
-from einops import rearrange
 from torch import Tensor
 
 from sorairo.config import ModelConfig
-from sorairo.media import write_png
+from sorairo.media import strip, write_png
 from sorairo.models.dit import DiT
 from sorairo.models.precision import autocast
 from sorairo.models.text_encoder import TextEncoder
 from sorairo.models.video_vae import VideoVAE
 from sorairo.pipelines.bundle import ModelBundle
 from sorairo.pipelines.cards import ModelCard
+from sorairo.pipelines.generation import decoded_frames
 from sorairo.pipelines.progress import StageClock, silent
 from sorairo.pipelines.request import VideoRequest
 from sorairo.pipelines.sampling import sample
-from sorairo.shapes import NATIVE_FPS, VideoShape
+from sorairo.shapes import VideoShape
 
 NUM_STEPS = 16
-FRAMES_PER_STRIP = 6
 
 
 @dataclass
@@ -45,22 +45,15 @@ class SampleStrip:
         model.load_state_dict(weights)
         name, card = self.config.name, ModelCard()
         bundle = ModelBundle(name, self.config, card, "", self.vae, model, self.encoder, None, device)
-        seconds = (self.shape.num_frames - 1) / NATIVE_FPS
-        steps = None if self.config.distilled else NUM_STEPS
+        seconds, steps = self.shape.seconds, None if self.config.distilled else NUM_STEPS
         requests = [
             VideoRequest(prompt, "", self.shape.width, self.shape.height, seconds, seed=seed, num_inference_steps=steps)
             for seed, prompt in enumerate(self.prompts)
         ]
         latents = sample(requests, bundle, StageClock(silent))
         with autocast(device):
-            picture = _rows(self.vae.decode(latents.to(device)))
+            clips = [np.stack([*decoded_frames(row, bundle)]) for row in torch.split(latents, 1)]
+        picture = np.concatenate([strip(frames, gap=0) for frames in clips])
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_png(self.folder / f"step-{step:08d}.png", picture.numpy())
-        return picture
-
-
-def _rows(video: Tensor) -> Tensor:
-    """Videos [b 3 t h w] in [-1, 1] as one picture uint8: a row of frames for each."""
-    chosen = torch.linspace(0, video.shape[2] - 1, FRAMES_PER_STRIP).round().long()
-    rows = rearrange(video[:, :, chosen].float().cpu(), "b c t h w -> (b h) (t w) c")
-    return ((rows + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+        write_png(self.folder / f"step-{step:08d}.png", picture)
+        return torch.from_numpy(picture)
