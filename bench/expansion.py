@@ -31,20 +31,21 @@ def measure(cases: Sequence[Case], requests: Sequence[VideoRequest], bundle: Mod
     return tally([statements(case.caption.claims) for case in cases], seen)
 
 
-def gained(before: Tally, after: Tally, facts: Sequence[str]) -> str:
-    """Growth of the share of statements that hold, and its 95 % interval over prompts, paired: two cells of a table."""
+def gained(before: Tally, after: Tally, facts: Sequence[str]) -> tuple[str, str]:
+    """Growth of the share of statements that hold, and its 95 % interval over prompts, paired."""
     counts = [pooled(tallied, facts) for tallied in (before, after)]
 
     def gain(chosen: Floats | slice) -> float:
         return pooled_share(counts[1][chosen]) - pooled_share(counts[0][chosen])
 
     low, high = bootstrap_interval(gain, len(counts[0]))
-    return f"{gain(slice(None)):+.2f} | {low:+.2f} to {high:+.2f}"
+    return f"{gain(slice(None)):+.2f}", f"{low:+.2f} to {high:+.2f}"
 
 
 def row(name: str, before: Tally, after: Tally, facts: Sequence[str]) -> str:
-    shares = " | ".join(f"{pooled_share(pooled(tallied, facts)):.2f}" for tallied in (before, after))
-    return f"| {name} | {shares} | {gained(before, after, facts)} |"
+    """A line of the table: both shares, and what was gained."""
+    shares = [f"{pooled_share(pooled(tallied, facts)):.2f}" for tallied in (before, after)]
+    return f"| {' | '.join([name, *shares, *gained(before, after, facts)])} |"
 
 
 def main() -> None:

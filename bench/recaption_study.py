@@ -201,7 +201,7 @@ def plot(scores: dict[str, dict[str, tuple[float, float, float]]]) -> str:
 def gains(tallies: dict[str, Tally]) -> str:
     """What each arm has over the first, as a table; prompts are the same, so they are paired."""
     first, *others = tallies
-    cells = [(arm, *gained(tallies[first], tallies[arm], FACTS).split(" | ")) for arm in others]
+    cells = [(arm, *gained(tallies[first], tallies[arm], FACTS)) for arm in others]
     return markdown([("captions", f"all, more than {first}", "95 %"), *cells])
 
 

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 LIBRARY = ROOT / "src" / "sorairo"
 
 MEDIAN_FUNCTION, NINE_IN_TEN_FUNCTIONS, LONGEST_FUNCTION = 12, 40, 80
-LONGEST_FILE, LARGEST_PACKAGE, LARGEST_LIBRARY = 500, 3800, 25_050
+LONGEST_FILE, LARGEST_PACKAGE, LARGEST_LIBRARY = 500, 3800, 25_000
 LEAST_TESTS, MOST_TESTS = 0.8, 1.2  # lines of tests for each line of the library
 
 # Files that are over the limit, with their lines; to be made shorter, never longer, and no file is added.
