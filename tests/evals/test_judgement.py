@@ -11,7 +11,7 @@ import torch
 from sorairo.evals.detector_examples import offsets_to_middle
 from sorairo.evals.judgement import JUDGES, judge
 from sorairo.evals.statements import FACTS, Noun, Statement
-from sorairo.evals.tracks import track
+from sorairo.evals.tracks import members, track
 from sorairo.sight.observation import Observation, label_things, sight_things
 from sorairo.sight.scene_net import PAINTS
 from sorairo.world import SHAPES
@@ -155,6 +155,51 @@ def test_topple() -> None:
     assert not judge(Statement("topple", block), watched([as_high]))
     assert not judge(Statement("topple", block), watched([Drawn(block, at(40), half=(3, 8))]))
     assert not judge(Statement("topple", block), watched([Drawn(block, at(40), tipped=lambda t: 1.0)]))
+
+
+def test_what_comes_down_need_not_be_seen_to_lie() -> None:
+    block = Noun("green", "block")
+
+    def falls(until: int) -> list[Drawn]:
+        """Tall, then low for a while; what covered it may be gone then."""
+        tall = Drawn(block, lambda t: (40, 24 if not 9 < t < until else -40), half=(3, 8))
+        return [tall, Drawn(block, lambda t: (40, 29 if 9 < t < until else -40), half=(3, 3))]
+
+    assert judge(Statement("topple", block), watched(falls(LENGTH)))
+    assert not judge(Statement("topple", block), watched(falls(20))), "it stands again"
+
+
+def test_a_stack_that_leaves_but_for_one_came_down() -> None:
+    """Most frames show one cube, lower than the three were."""
+    flies = [Drawn(BLUE, lambda t, k=k: (40 + 20 * max(0, t - 4), 40 - 9 * k)) for k in (1, 2)]  # type: ignore[misc]
+    assert judge(Statement("topple", BLUE), watched([Drawn(BLUE, at(40, 40)), *flies]))
+
+
+def test_a_row_is_hit_at_its_end() -> None:
+    """The others stand still: of the row as a whole nothing moves at once."""
+    domino = Noun("pink", "domino")
+    row = [Drawn(domino, at(50 + 8 * k, 24), half=(2, 6)) for k in range(1, 4)]
+    first = Drawn(domino, moving(50, 53, begin=16, finish=18), half=(2, 6))
+    ball = Drawn(RED, lambda t: (10 + 2.3 * min(t, 16), 26), half=(3, 4))
+    assert judge(Statement("hit", RED, domino), watched([first, *row, ball]))
+    assert len(members(domino, watched([first, *row, ball]))) == 4
+    assert not judge(Statement("hit", RED, domino), watched([first, *row, Drawn(RED, at(20, 26))]))
+
+
+def test_staying() -> None:
+    """What goes over the edge or behind something stays; what is gone at once does not, at the edge or elsewhere."""
+    stays = Statement("stays", BLUE)
+
+    def gone(column: float, half: tuple[int, int] = (4, 4)) -> Drawn:
+        return Drawn(BLUE, lambda t: (column, 24 if t < 16 else -40), half=half)
+
+    assert judge(stays, watched([Drawn(BLUE, moving(40, 95))]))
+    assert not judge(stays, watched([gone(40)]))
+    assert not judge(stays, watched([gone(62, half=(20, 4))])), "it reached the edge, but did not move"
+    passing = Drawn(RED, lambda t: (40 + 8 * (t - 14), 22), half=(9, 12))
+    behind_it = Drawn(BLUE, lambda t: (40, 24 if not 12 < t < 16 else -40))
+    assert judge(stays, watched([behind_it, passing]))
+    assert not judge(stays, watched([gone(40), Drawn(RED, lambda t: (40, 24 if t > 15 else -40), half=(9, 12))]))
 
 
 def test_a_stack_comes_down() -> None:

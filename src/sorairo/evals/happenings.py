@@ -16,10 +16,13 @@ from sorairo.evals.tracks import (
     FULL,
     LEAST_AREA,
     MEETING,
+    Meeting,
     Track,
+    apart,
     frames_of,
     jolt,
     meetings,
+    numbers_of,
     sightings_of,
     track,
     track_of,
@@ -30,20 +33,21 @@ Floats = npt.NDArray[np.float64]
 Judge = Callable[[Statement, Observation], bool]
 
 MOVED_ACROSS, MOVED_DOWN = 0.3, 0.5  # metres
-SAME_DEPTH, NEAR_DEPTH = 0.45, 0.8  # metres between the places where two things stand
+SAME_DEPTH, NEAR_DEPTH = 0.4, 0.7  # metres between the places where two things stand
 PASSING = 1.15  # metres between where they stood nearest, from which one goes past the other
-BOTH_JOLT = 0.5  # metres per second, of both, where it is not sure that they stand at one depth
+BOTH_JOLT = 0.4  # metres per second, of both, where it is not sure that they stand at one depth
 WITHIN_REACH = 1.0  # metres of depth in which one may touch the other
-JOLT, HARD_JOLT, FALLING = 0.2, 1.0, 3.0  # changes of speed in a hit, metres per second
+JOLT, HARD_JOLT, FALLING = 0.25, 0.6, 6.0  # changes of speed in a hit, metres per second
 AT_EDGE = 0.9  # screen units
 LIES, STANDS = 0.6, 0.4  # probability of lying
-LASTING, LOWER = 3, 0.12  # frames that it lies; of its height that its top comes down
+LASTING, LOWER, LOW = 3, 0.12, 0.3  # frames that it lies; of its height that its top comes down then, or at all
 COLLAPSE = 0.3  # of a cube that a stack loses in height
 BLINK = 2  # frames that something may be missed
 PARTLY = 0.5  # of its usual area, that shows of what goes behind something or comes out
+COVERED, STRIDE = 0.5, 0.35  # share of it behind what passes, and screen units that this goes in a frame
+NARROW, FASTER = 0.3, 4.5  # screen units of it, and steps as its last one, that go over the edge between two frames
 BESIDE = 0.12  # screen units between what hides and what hides it
 OFTEN = 0.2  # share of the frames that show any
-SLIVER = 0.33  # of the largest of its kind in the picture
 
 
 def shift(path: Track) -> Floats:
@@ -76,17 +80,17 @@ def _fall(statement: Statement, seen: Observation) -> int | None:
 def first_hit(statement: Statement, seen: Observation) -> int | None:
     """The gap closes, and one of the two changes its speed then: sideways at the same depth, or falling onto it."""
     assert statement.other is not None
-    first, second = (track(noun, seen) for noun in (statement.noun, statement.other))
-    for meeting in meetings(statement.noun, statement.other, seen):
-        around = range(meeting.frame - 1, meeting.frame + MEETING)
-        down = max(jolt(first, first.z, f) for f in around)
-        # Of both edges, since what goes past covers one of them.
-        aside = [min(max(jolt(p, edge, f) for f in around) for edge in (p.left, p.right)) for p in (first, second)]
-        same = meeting.depth_gap < SAME_DEPTH and max(aside) > JOLT
-        near = same or (meeting.depth_gap < NEAR_DEPTH and min(aside) > BOTH_JOLT)
-        if (near and down < FALLING and meeting.apart < PASSING) or (meeting.above and down > HARD_JOLT):
-            return meeting.frame
-    return None
+    return min((m.frame for m in meetings(statement.noun, statement.other, seen) if _is_hit(m)), default=None)
+
+
+def _is_hit(meeting: Meeting) -> bool:
+    around, paths = range(meeting.frame - 1, meeting.frame + MEETING), (meeting.first, meeting.second)
+    down = max(jolt(meeting.first, meeting.first.z, f) for f in around)
+    # Of both edges, since what goes past covers one of them.
+    aside = [min(max(jolt(p, edge, f) for f in around) for edge in (p.left, p.right)) for p in paths]
+    same = meeting.depth_gap < SAME_DEPTH and max(aside) > JOLT
+    near = same or (meeting.depth_gap < NEAR_DEPTH and min(aside) > BOTH_JOLT)
+    return (near and down < FALLING and meeting.apart < PASSING) or (meeting.above and down > HARD_JOLT)
 
 
 def _enter(statement: Statement, seen: Observation) -> int | None:
@@ -160,20 +164,27 @@ def _order(statement: Statement, seen: Observation) -> bool:
 
 
 def _topple(statement: Statement, seen: Observation) -> bool:
-    """It stood first and lies later; of cubes, which look the same on any side, the stack comes down."""
+    """It stood first, and lies or is lower later, for good; of cubes, alike on all sides, the highest comes down."""
     shown = sightings_of(statement.noun, seen)
     frames = sorted(frames_of(shown))
-    if len(frames) < 4:
-        return False
     if statement.noun.shape == "cube":
-        return _comes_down(shown, seen)
+        return _comes_down(statement.noun, seen)
     lying = np.array([_lying_share(shown, frame) for frame in frames])
     stood = np.flatnonzero(lying < STANDS)
-    if not len(stood) or np.sort(lying[stood[0] :])[-LASTING:][0] < LIES:
+    if len(frames) < 4 or not len(stood):
         return False
     path, first = track_of(shown, seen), stood[0]
-    lower = path.top[first] - path.top[lying > LIES].min() > LOWER * (path.top[first] - path.z[first])
-    return len(shown) > len(frames) or bool(lower)
+    lies, sunk = lying > LIES, (path.top[first] - path.top) / (path.top[first] - path.z[first])
+    lies[:first] = False
+    if len(shown) > len(frames):  # several, of which the lowest and the highest may be two
+        return bool(lies.sum() >= LASTING)
+    low = sunk > LOW
+    low[:first] = False
+    lying_lower = lies.sum() >= LASTING and sunk[lies].max() > LOWER
+    if not (lying_lower or low.sum() >= 2 or (lies[-1] and low[-1])):
+        return False
+    again = lying[np.flatnonzero(lies | low)[-1] + 1 :] < STANDS
+    return bool(again.sum() <= LASTING)
 
 
 def _lying_share(shown: list[Sighting], frame: int) -> float:
@@ -181,11 +192,15 @@ def _lying_share(shown: list[Sighting], frame: int) -> float:
     return float(np.average([s.tipped for s in own], weights=[s.area for s in own]))
 
 
-def _comes_down(shown: list[Sighting], seen: Observation) -> bool:
+def _comes_down(noun: Noun, seen: Observation) -> bool:
     """The highest edge falls by a part of a cube: of a stack, or of one that shows in full."""
-    least = FULL * max(s.area for s in shown) if len(shown) == len(frames_of(shown)) else 0.0
-    full = [s for s in shown if s.area >= least]
-    highest = [max((s for s in full if s.frame == f), key=lambda s: s.top) for f in sorted(frames_of(full))]
+    cubes = [s for s in seen.sightings if noun.color in (None, s.color) and s.shape == "cube" and s.area >= LEAST_AREA]
+    if len(frames_of(cubes)) < 4:
+        return False
+    if sum(s.frame == cubes[0].frame for s in cubes) == 1:
+        cubes = sightings_of(noun, seen)
+        cubes = [s for s in cubes if s.area >= FULL * max(s.area for s in cubes)]
+    highest = [max((s for s in cubes if s.frame == f), key=lambda s: s.top) for f in sorted(frames_of(cubes))]
     path = track_of(highest, seen)
     return bool(path.top[0] - path.top.min() > COLLAPSE * (path.top[0] - path.z[0]))
 
@@ -207,22 +222,49 @@ def _single(statement: Statement, seen: Observation) -> bool:
     return bool(numbers.any() and (numbers > 1).sum() <= OFTEN * (numbers > 0).sum())
 
 
-def numbers_of(noun: Noun, seen: Observation) -> npt.NDArray[np.int64]:
-    """How many of a kind show in each frame [t]; what is less than SLIVER is the seam of two colours."""
-    shown = [s for s in seen.sightings if noun.color in (None, s.color) and s.shape == noun.shape]
-    areas = [[s.area for s in shown if s.frame == frame] for frame in range(seen.num_frames)]
-    return np.array([sum(a >= max(LEAST_AREA, SLIVER * max(own)) for a in own) for own in areas], np.int64)
-
-
 def _stays(statement: Statement, seen: Observation) -> bool:
-    """It comes and goes only at the edge of the picture or, bit by bit, behind something."""
+    """It comes and goes only over the edge of the picture or behind something."""
     own = {s.frame: s for s in sightings_of(statement.noun, seen)}
     if not own:
         return False
     usual = float(np.median([s.area for s in own.values()]))
     frames = [-1, *sorted(own), seen.num_frames]
-    ends = [f for a, b in pairwise(frames) if b - a - 1 > BLINK for f in (a, b) if f in own]
-    return all(reaches_edge(own[f]) or own[f].area < PARTLY * usual for f in ends)
+    gaps = [(a, b) for a, b in pairwise(frames) if b - a - 1 > BLINK]
+    ends = [(f, way) for a, b in gaps for f, way in ((a, 1), (b, -1)) if f in own]
+    return all(
+        own[f].area < PARTLY * usual or _goes_out(own, f, way) or _covered(own[f], way, seen) > COVERED
+        for f, way in ends
+    )
+
+
+def _goes_out(own: dict[int, Sighting], frame: int, way: int) -> bool:
+    """Whether what is at the edge of the picture may be outside a few frames later (way 1), or was before (-1)."""
+    here = own[frame]
+    before = next((own[f] for f in (frame - 2 * way, frame - way, frame - 3 * way) if f in own), None)
+    for edge, rest in (("left", "right"), ("right", "left"), ("bottom", "top"), ("top", "bottom")):
+        sign = 1 if edge in ("right", "top") else -1
+        if sign * getattr(here, edge) > AT_EDGE:
+            inside = 1 - sign * getattr(here, rest)
+            step = abs(getattr(here, rest) - getattr(before, rest)) / abs(frame - before.frame) if before else np.inf
+            if inside < NARROW + FASTER * step:
+                return True
+    return False
+
+
+def _covered(one: Sighting, way: int, seen: Observation) -> float:
+    """Share of where it was that in the next frame (way 1), or the one before (-1), things show that were nearby."""
+    frame, where = one.frame + way, seen.labels[one.frame] == one.number
+    if not 0 <= frame < seen.num_frames:
+        return 0.0
+    others = [s for s in seen.sightings if s.color != one.color]
+    here, there = ([s for s in others if s.frame == f] for f in (one.frame, frame))
+    covers = [s.number for s in there if any(_one_step(s, p) for p in here)]
+    return float(np.isin(seen.labels[frame], covers)[where].mean())
+
+
+def _one_step(a: Sighting, b: Sighting) -> bool:
+    """Whether both may be the same thing in neighbouring frames."""
+    return (a.color, a.shape) == (b.color, b.shape) and apart(a, b) < STRIDE
 
 
 def _happens(name: str) -> Judge:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from sorairo.evals.happenings import HAPPENINGS, Judge, first_way, numbers_of
+from sorairo.evals.happenings import HAPPENINGS, Judge, first_way
 from sorairo.evals.statements import Statement
-from sorairo.evals.tracks import LEAST_AREA, LEAST_SHAPE_SHARE, frames_of, shape_share, sightings_of, track
+from sorairo.evals.tracks import LEAST_AREA, LEAST_SHAPE_SHARE, frames_of, numbers_of, shape_share, sightings_of, track
 from sorairo.sight.observation import Observation, Sighting
 from sorairo.world import SIZES
 

@@ -8,9 +8,10 @@ clip's view, z up. Clips of other cameras are measured by the same ruler, in met
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +37,9 @@ FARTHEST = 9.0  # metres behind the middle at which the ground ends
 AT_BORDER = 0.97  # screen units from the middle
 TOUCHING = 2  # cells between two masks
 MEETING = 3  # frames that a meeting takes
+SLIVER = 0.33  # of the largest of its kind in the picture
+SEVERAL = 3  # frames that show more than one of a kind
+LINK, LOST = 0.2, 3  # screen units from frame to frame, and frames, after which it is another one
 SPEED_FRAMES = 3  # from which a speed is read
 NEAREST = 0.3  # quantile of the depths at which something stood
 BALL_LIFT = 0.15  # of its radius that a ball's middle lies behind its lowest visible edge; all of it for a flat base
@@ -86,6 +90,35 @@ def sightings_of(noun: Noun, seen: Observation) -> list[Sighting]:
     if found and np.median([len(own) for own in found.values()]) == 1:  # what shows beside the only one is a stray
         return [max(own, key=lambda s: s.area) for own in found.values()]
     return [s for own in found.values() for s in own]
+
+
+def numbers_of(noun: Noun, seen: Observation) -> npt.NDArray[np.int64]:
+    """How many of a kind show in each frame [t]; what is less than SLIVER is the seam of two colours."""
+    shown = [s for s in seen.sightings if noun.color in (None, s.color) and s.shape == noun.shape]
+    areas = [[s.area for s in shown if s.frame == frame] for frame in range(seen.num_frames)]
+    return np.array([sum(a >= max(LEAST_AREA, SLIVER * max(own)) for a in own) for own in areas], np.int64)
+
+
+def members(noun: Noun, seen: Observation) -> list[list[Sighting]]:
+    """What shows of each of several alike, followed from frame to frame; of a thing alone, all that shows of it."""
+    if (numbers_of(noun, seen) > 1).sum() < SEVERAL:
+        return [sightings_of(noun, seen)]
+    alike = [s for s in seen.sightings if noun.color in (None, s.color) and s.shape == noun.shape]
+    paths: list[list[Sighting]] = []
+    for s in sorted((s for s in alike if s.area >= LEAST_AREA), key=lambda s: (s.frame, -s.area)):
+        near_by = [
+            p for p in paths if p[-1].color == s.color and 0 < s.frame - p[-1].frame <= LOST and apart(p[-1], s) < LINK
+        ]
+        if near_by:
+            min(near_by, key=lambda path: apart(path[-1], s)).append(s)
+        else:
+            paths.append([s])
+    return [path for path in paths if len(path) > LOST]
+
+
+def apart(a: Sighting, b: Sighting) -> float:
+    """Screen units along the axis in which they are farther apart."""
+    return max(abs(a.x - b.x), abs(a.y - b.y))
 
 
 def shape_share(noun: Noun, seen: Observation) -> float:
@@ -201,24 +234,36 @@ class Meeting:
     """
 
     frame: int
+    first: Track
+    second: Track
     depth_gap: float
-    apart: float
     above: bool
+
+    @property
+    def apart(self) -> float:
+        return abs(self.first.distance - self.second.distance)
 
 
 def meetings(noun: Noun, other: Noun, seen: Observation) -> list[Meeting]:
+    """Each time that one of the first kind meets one of the other."""
+    pairs = product(members(noun, seen), members(other, seen))
+    return [meeting for first, second in pairs for meeting in _meetings_of(first, second, seen)]
+
+
+def _meetings_of(first: list[Sighting], second: list[Sighting], seen: Observation) -> Iterator[Meeting]:
     """Each time that the masks of two things come within TOUCHING cells of each other."""
-    own, others = (_by_frame(sightings_of(chosen, seen)) for chosen in (noun, other))
+    own, others = _by_frame(first), _by_frame(second)
     frames = [f for f in sorted(own.keys() & others.keys()) if _touching(own[f], others[f], seen.labels[f])]
-    apart = abs(track(noun, seen).distance - track(other, seen).distance)
-    found = []
+    if not frames:
+        return
+    path, other = track_of(first, seen), track_of(second, seen)
     for start in (f for f in frames if f - 1 not in frames):
         pairs = [(a, b) for f in range(start, start + MEETING) if f in frames for a in own[f] for b in others[f]]
         after = [(a, b) for f in range(start, start + MEETING + 1) for a in own.get(f, []) for b in others.get(f, [])]
         gap = min(abs(standing_places([a], seen)[1, 0] - standing_places([b], seen)[1, 0]) for a, b in pairs)
         over = max(min(a.right, b.right) - max(a.left, b.left) for a, b in pairs) > 0.05
-        found.append(Meeting(start, min(gap, apart), apart, over and all(a.bottom > b.y for a, b in after)))
-    return found
+        above = over and all(a.bottom > b.y for a, b in after)
+        yield Meeting(start, path, other, min(gap, abs(path.distance - other.distance)), above)
 
 
 def _by_frame(sightings: list[Sighting]) -> dict[int, list[Sighting]]:
