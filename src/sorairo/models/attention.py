@@ -90,8 +90,8 @@ class CrossAttention(nn.Module):
 def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None = None) -> Float[Tensor, "b heads n e"]:
     """Scaled dot-product attention; ``bias`` [b 1 n|1 l] is 0 where a token may look and -inf where not."""
     bias = None if bias is None else bias.to(query.dtype)
-    if query.device.type == "cpu" and torch.is_grad_enabled():
-        # On a processor the fused kernel's backward pass takes three times as long as these two products.
+    if query.device.type == "cpu" and query.dtype == torch.bfloat16 and torch.is_grad_enabled():
+        # There the fused kernel's backward pass takes three times as long as these two products; half in float32.
         scores = query * query.shape[-1] ** -0.5 @ key.transpose(-1, -2)
         scores = scores if bias is None else scores + bias
         mixed: Tensor = scores.softmax(-1).to(value.dtype) @ value
