@@ -163,7 +163,7 @@ def test_what_comes_down_need_not_be_seen_to_lie() -> None:
     def falls(until: int) -> list[Drawn]:
         """Tall, then low for a while; what covered it may be gone then."""
         tall = Drawn(block, lambda t: (40, 24 if not 9 < t < until else -40), half=(3, 8))
-        return [tall, Drawn(block, lambda t: (40, 29 if 9 < t < until else -40), half=(3, 3))]
+        return [tall, Drawn(block, lambda t: (40, 29 if 9 < t < until else -40), half=(3, 3), tipped=lambda t: 0.3)]
 
     assert judge(Statement("topple", block), watched(falls(LENGTH)))
     assert not judge(Statement("topple", block), watched(falls(20))), "it stands again"

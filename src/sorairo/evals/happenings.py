@@ -39,7 +39,7 @@ BOTH_JOLT = 0.4  # metres per second, of both, where it is not sure that they st
 WITHIN_REACH = 1.0  # metres of depth in which one may touch the other
 JOLT, HARD_JOLT, FALLING = 0.25, 0.6, 6.0  # changes of speed in a hit, metres per second
 AT_EDGE = 0.9  # screen units
-LIES, STANDS = 0.6, 0.4  # probability of lying
+LIES, STANDS, LEANS = 0.6, 0.4, 0.2  # probability of lying
 LASTING, LOWER, LOW = 3, 0.12, 0.3  # frames that it lies; of its height that its top comes down then, or at all
 COLLAPSE = 0.3  # of a cube that a stack loses in height
 BLINK = 2  # frames that something may be missed
@@ -181,10 +181,11 @@ def _topple(statement: Statement, seen: Observation) -> bool:
     low = sunk > LOW
     low[:first] = False
     lying_lower = lies.sum() >= LASTING and sunk[lies].max() > LOWER
-    if not (lying_lower or low.sum() >= 2 or (lies[-1] and low[-1])):
+    leaning = low.sum() >= 2 and lying[low].max() > LEANS
+    if not (lying_lower or leaning or (lies[-1] and low[-1])):
         return False
     again = lying[np.flatnonzero(lies | low)[-1] + 1 :] < STANDS
-    return bool(again.sum() <= LASTING)
+    return bool(again.sum() < LASTING)
 
 
 def _lying_share(shown: list[Sighting], frame: int) -> float:

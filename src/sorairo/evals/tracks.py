@@ -37,6 +37,7 @@ FARTHEST = 9.0  # metres behind the middle at which the ground ends
 AT_BORDER = 0.97  # screen units from the middle
 TOUCHING = 2  # cells between two masks
 MEETING = 3  # frames that a meeting takes
+MOSTLY, LEVEL = 0.65, 0.1  # share of the narrower one's width, and screen units, of what stands on something
 SLIVER = 0.33  # of the largest of its kind in the picture
 SEVERAL = 3  # frames that show more than one of a kind
 LINK, LOST = 0.2, 3  # screen units from frame to frame, and frames, after which it is another one
@@ -261,9 +262,16 @@ def _meetings_of(first: list[Sighting], second: list[Sighting], seen: Observatio
         pairs = [(a, b) for f in range(start, start + MEETING) if f in frames for a in own[f] for b in others[f]]
         after = [(a, b) for f in range(start, start + MEETING + 1) for a in own.get(f, []) for b in others.get(f, [])]
         gap = min(abs(standing_places([a], seen)[1, 0] - standing_places([b], seen)[1, 0]) for a, b in pairs)
-        over = max(min(a.right, b.right) - max(a.left, b.left) for a, b in pairs) > 0.05
-        above = over and all(a.bottom > b.y for a, b in after)
+        on_top = any(_stands_on(a, b) for a, b in pairs if a.frame == start)
+        above = on_top and all(a.bottom > b.y for a, b in after)
         yield Meeting(start, path, other, min(gap, abs(path.distance - other.distance)), above)
+
+
+def _stands_on(one: Sighting, other: Sighting) -> bool:
+    """Whether the lower edge of the one is at the upper edge of the other, and mostly over it."""
+    across = min(one.right, other.right) - max(one.left, other.left)
+    narrower = min(one.right - one.left, other.right - other.left)
+    return across > MOSTLY * narrower and abs(one.bottom - other.top) < LEVEL
 
 
 def _by_frame(sightings: list[Sighting]) -> dict[int, list[Sighting]]:
