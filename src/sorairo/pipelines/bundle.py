@@ -7,14 +7,14 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, get_args
 
 import numpy as np
 import torch
 from einops import rearrange
-from torch import Tensor, nn
+from torch import Tensor
 
-from sorairo.checkpoint import load_into
+from sorairo.checkpoint import halved, loaded, save_tensors
 from sorairo.config import ModelConfig
 from sorairo.media import file_sha256, new_file
 from sorairo.models.dit import DiT
@@ -35,8 +35,6 @@ from sorairo.pipelines.cards import (
 from sorairo.pipelines.preview import LatentPreview, fit_preview
 from sorairo.pipelines.vocabulary import world_summary, world_vocabulary
 from sorairo.shapes import VideoShape
-
-ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 STUDY_SHAPE = VideoShape(9, 96, 160)
 NUM_STUDY_CLIPS = 4
@@ -80,8 +78,8 @@ def load_bundle(name_or_path: str, device: torch.device | None = None) -> ModelB
         name=config.name,
         config=config,
         card=card,
-        video_vae=_read(VideoVAE, config.video_vae, folder / VAE_FILE).to(device),
-        dit=with_half_weights(_read(DiT, config.dit, folder / DIT_FILE), device),
+        video_vae=loaded(VideoVAE(config.video_vae), folder / VAE_FILE).to(device),
+        dit=with_half_weights(loaded(DiT(config.dit), folder / DIT_FILE), device),
         text_encoder=TextEncoder().to(device),
         weights_sha256=weights_sha256(folder),
         preview=LatentPreview(*preview) if card.preview_weight else None,
@@ -108,7 +106,7 @@ def write_bundle(
     The card's words and preview come from a few clips of the world (and from ``captions`` that the model has read as
     well), and its summary, if none is given, from the world's names. ``facts`` is plain JSON data.
     """
-    video_vae = _read(VideoVAE, config.video_vae, folder / VAE_FILE)
+    video_vae = loaded(VideoVAE(config.video_vae), folder / VAE_FILE)
     video, told = _study()
     with torch.no_grad():
         preview = fit_preview(video_vae.encode(video), video)
@@ -125,13 +123,6 @@ def write_bundle(
     return card
 
 
-def _read(kind: type[ModuleT], config: Any, path: Path) -> ModuleT:
-    """A module with the weights of a file, in float32."""
-    module = kind(config)
-    load_into(module, path)
-    return module.eval().requires_grad_(False)
-
-
 def _study() -> tuple[Tensor, list[str]]:
     """A few clips of the world: video [b 3 t h w] in [-1, 1], and many captions of them."""
     from sorairo.world import Style, caption, make_clip, render  # a compiler and physics, which no generation needs
@@ -142,6 +133,14 @@ def _study() -> tuple[Tensor, list[str]]:
     told = [(clip, style) for clip in clips for style in get_args(Style) for _ in range(NUM_STUDY_CAPTIONS)]
     captions = [caption(*each, rng).text for each in told]
     return rearrange(pixels, "b t h w c -> b c t h w").float() / 127.5 - 1, captions
+
+
+def write_part(folder: Path, files: tuple[str, str], weights: Mapping[str, Tensor], recipe: Any, settings: Any) -> Path:
+    """Makes a part's model of a folder, as `find_part` finds it: ``files`` are its settings and its weights."""
+    folder.mkdir(exist_ok=True)
+    save_tensors(folder / files[1], halved(weights), {"recipe": asdict(recipe)})
+    _write_json(folder / files[0], settings)
+    return folder
 
 
 def _write_json(path: Path, data: dict[str, Any]) -> None:

@@ -164,7 +164,7 @@ def load_captioner(name_or_path: str = CAPTIONER) -> tuple[Captioner, Vocabulary
     Raises:
         ValueError: one line that names what is missing, broken or does not fit.
     """
-    from sorairo.checkpoint import load_into
+    from sorairo.checkpoint import loaded
     from sorairo.models.captioner import Captioner, CaptionerConfig
     from sorairo.pipelines.bundle import default_device
 
@@ -176,8 +176,7 @@ def load_captioner(name_or_path: str = CAPTIONER) -> tuple[Captioner, Vocabulary
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} cannot be read as a captioner's settings: {error}") from error
     captioner = Captioner(load(CaptionerConfig, model, str(path)), len(vocabulary))
-    load_into(captioner, folder / WEIGHTS_FILE)
-    return captioner.eval().requires_grad_(False).to(default_device()), vocabulary
+    return loaded(captioner, folder / WEIGHTS_FILE).to(default_device()), vocabulary
 
 
 def built_in_writer(captioner: str = CAPTIONER, model: str = "sorairo-base") -> BuiltInWriter:

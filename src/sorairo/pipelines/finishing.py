@@ -61,8 +61,7 @@ def between(earlier: Frames | None, later: Frames, moment: float, interpolator: 
         return later
     if interpolator is not None:
         return interpolator.between(earlier, later, moment)
-    blend: Frames = np.rint(earlier * np.float32(1 - moment) + later * np.float32(moment)).astype(np.uint8)
-    return blend
+    return np.rint(earlier * np.float32(1 - moment) + later * np.float32(moment)).astype(np.uint8)
 
 
 def enlarged(frames: Iterable[Frames], plan: SizePlan, upscaler: Upscaler | None = None) -> Iterator[Frames]:
@@ -95,11 +94,10 @@ def load_upscaler(name_or_path: str = UPSCALER, device: torch.device | None = No
     Raises:
         ValueError: one line that names what is missing, broken or does not fit.
     """
-    from sorairo.checkpoint import load_into
+    from sorairo.checkpoint import loaded
     from sorairo.models.upscaler import Upscaler, UpscalerConfig
     from sorairo.pipelines.bundle import default_device
 
     folder = find_part("upscaler", name_or_path, SETTINGS_FILE)
     upscaler = Upscaler(load_json(UpscalerConfig, folder / SETTINGS_FILE))
-    load_into(upscaler, folder / WEIGHTS_FILE)
-    return upscaler.eval().requires_grad_(False).to(device or default_device())
+    return loaded(upscaler, folder / WEIGHTS_FILE).to(device or default_device())

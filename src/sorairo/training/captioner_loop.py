@@ -16,7 +16,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sorairo.checkpoint import save_tensors
 from sorairo.config import Count, Weight
 from sorairo.data.latent_shards import write_shards
 from sorairo.data.world_frames import WorldDataConfig, write_frames
@@ -25,7 +24,7 @@ from sorairo.models.captioner import MAX_FRAMES, Captioner, CaptionerConfig
 from sorairo.models.precision import autocast
 from sorairo.models.text_encoder import TextEncoder
 from sorairo.models.vocabulary import PAD, Vocabulary
-from sorairo.pipelines.bundle import default_device, load_bundle
+from sorairo.pipelines.bundle import default_device, load_bundle, write_part
 from sorairo.pipelines.captions import CAPTIONER, SETTINGS_FILE, WEIGHTS_FILE
 from sorairo.shapes import LatentShape
 from sorairo.training.captioner_data import COLOR_NAMES, CaptionBatch, CaptionDataset, write_lessons
@@ -107,15 +106,10 @@ class CaptionerTrainer:
 
     def run(self) -> Path:
         """Trains up to the recipe's last step and returns the folder of the averaged weights, for `load_captioner`."""
-        recipe, draw = self.recipe, partial(self.data.draw, self.vocabulary)
-        self.state.run(draw, self._step, recipe)
-        made, weights = self.folder / CAPTIONER, {name: value.half() for name, value in self.model.state_dict().items()}
-        made.mkdir(exist_ok=True)
-        save_tensors(made / WEIGHTS_FILE, weights, {"recipe": asdict(recipe)})
+        self.state.run(partial(self.data.draw, self.vocabulary), self._step, self.recipe)
+        files, weights = (SETTINGS_FILE, WEIGHTS_FILE), self.model.state_dict()
         settings = {"model": asdict(self.model.config), "words": " ".join(self.vocabulary.words)}
-        with new_file(made / SETTINGS_FILE) as temporary:
-            temporary.write_text(json.dumps(settings, indent=1) + "\n")
-        return made
+        return write_part(self.folder / CAPTIONER, files, weights, self.recipe, settings)
 
     def _step(self, step: int, batch: CaptionBatch) -> Noted:
         generator = torch.Generator().manual_seed(self.recipe.seed * 1_000_003 + step)

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sorairo.checkpoint import load_into, load_tensors, save_tensors
+from sorairo.checkpoint import halved, load_tensors, loaded, save_tensors
 from sorairo.config import Checked, Count, Natural, Seed
 from sorairo.data.dataset import CARD, read_card
 from sorairo.data.footage_latents import Captioner, FootageLatents, write_footage_latents
@@ -88,9 +88,7 @@ def finetune(
     if (out / CONFIG_FILE).exists():  # the last that is written
         return out
     with claimed(out):
-        vae = VideoVAE(config.video_vae).eval().requires_grad_(False)
-        load_into(vae, base / VAE_FILE)
-        vae, encoder = vae.to(device), TextEncoder().to(device)
+        vae, encoder = loaded(VideoVAE(config.video_vae), base / VAE_FILE).to(device), TextEncoder().to(device)
         latents = write_footage_latents(dataset, run / "latents", vae, encoder, print_progress, caption_clip)
         dit = DiTTraining(settings.schedule(), DrawConfig(settings.tokens_per_batch), object_weight=0.0)
         recipe = Recipe(model=config, start=str(base), dit=dit, seed=settings.seed, minutes_per_sample=5.0)
@@ -205,7 +203,7 @@ def _bundle(trainer: FineTuner, base: Path, dataset: Path, latents: FootageLaten
     """Writes the new model. Its lineage is in the header of its weights too, which signed clips name by their hash."""
     weights, metadata = load_tensors(trainer.folder / BEST)
     card, data, lineage = load_card(base), read_card(dataset), json.loads((trainer.folder / LINEAGE).read_text())
-    save_tensors(out / DIT_FILE, {name: value.half() for name, value in weights.items()}, {"lineage": lineage})
+    save_tensors(out / DIT_FILE, halved(weights), {"lineage": lineage})
     shutil.copyfile(base / VAE_FILE, out / VAE_FILE)
     checks = read_checks(trainer.folder)
     best = next(line for line in checks if line["step"] == metadata["step"])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from sorairo.checkpoint import load_into, load_tensors, save_tensors
+from sorairo.checkpoint import halved, load_tensors, loaded, save_tensors
 from sorairo.config import load_toml
 from sorairo.data.footage import read_footage
 from sorairo.data.latent_dataset import LatentDataset
@@ -73,9 +73,7 @@ def _check_start(recipe: Recipe) -> None:
 
 def load_autoencoder(recipe: Recipe, folder: Path) -> VideoVAE:
     """The trained autoencoder of a run."""
-    vae = VideoVAE(recipe.model.video_vae).eval().requires_grad_(False)
-    load_into(vae, folder / VAE_FILE)
-    return vae
+    return loaded(VideoVAE(recipe.model.video_vae), folder / VAE_FILE)
 
 
 def _prepare_autoencoder(recipe: Recipe, folder: Path, device: torch.device) -> None:
@@ -117,19 +115,14 @@ def _strip(
 
 
 def _bundle(recipe: Recipe, folder: Path, vae: VideoVAE) -> Path:
-    """Writes the bundle in float16: half the bytes, and no difference that a picture shows."""
     weights, metadata = load_tensors(folder / DIT_FILE)
     target = folder / recipe.model.name
     target.mkdir(exist_ok=True)
-    save_tensors(target / VAE_FILE, _half(vae.state_dict()), {})
+    save_tensors(target / VAE_FILE, halved(vae.state_dict()), {})
     if recipe.start:
         start, way = find_model(recipe.start), "distillation" if recipe.model.distilled else "training on the world"
         metadata["lineage"] = descent(start, way)
-    save_tensors(target / DIT_FILE, _half(weights), metadata)
+    save_tensors(target / DIT_FILE, halved(weights), metadata)
     told = replace(recipe, footage=Path(recipe.footage).name, start=Path(recipe.start).name)  # not where they lay
     write_bundle(target, recipe.model, {"recipe": asdict(told), **metadata})
     return target
-
-
-def _half(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    return {name: value.half() for name, value in weights.items()}

@@ -5,20 +5,17 @@ Goes on where it stopped. Never touches the models that make video.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from sorairo.checkpoint import save_tensors
 from sorairo.config import Count, Weight
 from sorairo.data.upscaler_pairs import NUM_LARGE, Crops, PairCrops, PairsConfig, write_pairs
-from sorairo.media import new_file
 from sorairo.models.precision import autocast
 from sorairo.models.upscaler import Upscaler, UpscalerConfig, bicubic
-from sorairo.pipelines.bundle import default_device, load_bundle
+from sorairo.pipelines.bundle import default_device, load_bundle, write_part
 from sorairo.pipelines.finishing import SETTINGS_FILE, UPSCALER, WEIGHTS_FILE
 from sorairo.training.journal import Noted, print_progress, require_tensorboard
 from sorairo.training.optimizers import Optimizers
@@ -79,15 +76,10 @@ class UpscalerTrainer:
 
     def run(self) -> Path:
         """Trains up to the recipe's last step and returns the folder of the averaged weights, for `load_upscaler`."""
-        recipe = self.recipe
+        recipe, files = self.recipe, (SETTINGS_FILE, WEIGHTS_FILE)
         self.state.run(self.crops.draw, self._step, recipe)
         told = replace(recipe, autoencoder=Path(recipe.autoencoder).name)  # where it lay is nobody's business
-        made, weights = self.folder / UPSCALER, {name: value.half() for name, value in self.model.state_dict().items()}
-        made.mkdir(exist_ok=True)
-        save_tensors(made / WEIGHTS_FILE, weights, {"recipe": asdict(told)})
-        with new_file(made / SETTINGS_FILE) as temporary:
-            temporary.write_text(json.dumps(asdict(self.model.config), indent=1) + "\n")
-        return made
+        return write_part(self.folder / UPSCALER, files, self.model.state_dict(), told, asdict(self.model.config))
 
     def _step(self, step: int, crops: Crops) -> Noted:
         small, large = crops.small.to(self.device), crops.large.to(self.device)
