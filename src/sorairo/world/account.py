@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from sorairo.world.claims import Claim
 from sorairo.world.clip import WorldClip
-from sorairo.world.facts import EVENT_KINDS, Facts
+from sorairo.world.facts import EVENT_KINDS
 from sorairo.world.objects import COLORS, MATERIALS, ONE_SIZE, PROP_COLORS, SHAPES, SIZES, SceneObject
 from sorairo.world.story import beats, claims_of, nameable, placed_pairs
 
@@ -41,7 +41,8 @@ def account(clip: WorldClip) -> tuple[Claim, ...]:
     for beat in story:
         claims += [_renumbered(claim, number) for claim in claims_of(beat, clip.facts, clip.facts.manner[beat.subject])]
     claims += [Claim("relation", number[left], number[right]) for left, right in pairs]
-    return tuple(dict.fromkeys([*claims, *_scene(clip.facts)]))
+    scene = {"ground": clip.facts.ground, "light": clip.facts.light, "camera": clip.facts.camera_move}
+    return tuple(dict.fromkeys([*claims, *(Claim(kind, name=name) for kind, name in scene.items())]))
 
 
 def _look(thing: SceneObject) -> tuple[str, str]:
@@ -65,11 +66,6 @@ def _renumbered(claim: Claim, number: dict[int, int]) -> Claim:
     subject, other = (None if i is None else number[i] for i in (claim.subject, claim.other))
     manner = claim.manner if claim.manner in MANNERS else None
     return Claim(claim.kind, subject, other, claim.name, claim.side, manner)
-
-
-def _scene(facts: Facts) -> Iterator[Claim]:
-    for kind, name in (("ground", facts.ground), ("light", facts.light), ("camera", facts.camera_move)):
-        yield Claim(kind, name=name)
 
 
 def write_account(claims: Sequence[Claim]) -> str:

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from sorairo.world.vectors import Table
+from sorairo.world.vectors import Table, outward
 
 CAMERA_MOVES = ("still", "pan left", "pan right", "orbit left", "orbit right", "zoom in", "zoom out", "rise")
 DISTANCE = 5.2  # metres from the camera to the middle of the action
@@ -61,7 +61,7 @@ def _row(move: str, u: float, turn: float, tilt: float, strength: float, tangent
 
 
 def _looking(turn: float, tilt: float, yaw: float, tangent: float) -> Table:
-    away = np.array([math.sin(turn) * math.cos(tilt), -math.cos(turn) * math.cos(tilt), math.sin(tilt)])
+    away = np.array(outward(turn, tilt))
     c, s = math.cos(yaw), math.sin(yaw)
     forward = np.array([-away[0] * c - away[1] * s, away[0] * s - away[1] * c, -away[2]])
     right = np.cross(forward, [0.0, 0.0, 1.0])

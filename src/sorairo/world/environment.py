@@ -3,11 +3,9 @@
 Never looks at the objects. All colours are linear light.
 """
 
-import math
-
 import numpy as np
 
-from sorairo.world.vectors import Table
+from sorairo.world.vectors import Table, outward
 
 LIGHTS = ("day", "sunset", "night", "studio")
 GROUNDS = ("checker", "wood", "tiles", "sand", "snow", "grey", "grass")
@@ -91,7 +89,8 @@ def draw_environment(rng: np.random.Generator) -> tuple[Table, str, str]:
     light = str(rng.choice(LIGHTS))
     ground = str(rng.choice(STUDIO_GROUNDS if light == "studio" else GROUNDS))
     row = np.zeros(ENVIRONMENT_COLUMNS)
-    row[SUN : SUN + 3] = _sun_direction(rng, *SUN_RANGES[light])
+    azimuth, elevation = SUN_RANGES[light][:2], SUN_RANGES[light][2:]
+    row[SUN : SUN + 3] = outward(rng.choice([-1, 1]) * rng.uniform(*azimuth), rng.uniform(*elevation))
     for column, value in LIGHT_ROWS[light].items():
         row[column : column + np.size(value)] = value
     row[CLOUDS], row[HILLS] = rng.choice(CLOUD_CHOICES[light]), rng.choice(HILL_CHOICES[light])
@@ -99,15 +98,3 @@ def draw_environment(rng: np.random.Generator) -> tuple[Table, str, str]:
     row[GROUND_A : GROUND_A + 3], row[GROUND_B : GROUND_B + 3] = GROUND_ROWS[ground][:2]
     row[GROUND_PATTERN : GROUND_SHINE + 1] = GROUND_ROWS[ground][2:]
     return row, light, ground
-
-
-def _sun_direction(
-    rng: np.random.Generator, azimuth_low: float, azimuth_high: float, low: float, high: float
-) -> tuple[float, float, float]:
-    azimuth = rng.choice([-1, 1]) * rng.uniform(azimuth_low, azimuth_high)
-    elevation = rng.uniform(low, high)
-    return (
-        math.sin(azimuth) * math.cos(elevation),
-        -math.cos(azimuth) * math.cos(elevation),
-        math.sin(elevation),
-    )

@@ -119,24 +119,22 @@ def _counted(poses: Table, camera: Table, solids: Table, aspect: float) -> tuple
     return seen.astype(float), whole.astype(float), width * height
 
 
+@dataclass
 class _Witness:
     """Reads events off one clip. Arrays: poses [t n 12], screen [t n 3] (x, y, depth), visible and inside [t n]."""
 
-    def __init__(
-        self,
-        objects: tuple[SceneObject, ...],
-        trajectory: Trajectory,
-        camera: Table,
-        screen: Table,
-        visible: Table,
-        inside: Table,
-        fps: int,
-    ) -> None:
-        self.objects, self.trajectory, self.camera, self.fps = objects, trajectory, camera, fps
-        self.screen, self.visible, self.inside = screen, visible, inside
-        self.positions = trajectory.poses[:, :, :3]
-        self.last = len(screen) - 1
-        self._has_ramp = any(thing.shape == "ramp" for thing in objects)
+    objects: tuple[SceneObject, ...]
+    trajectory: Trajectory
+    camera: Table
+    screen: Table
+    visible: Table
+    inside: Table
+    fps: int
+
+    def __post_init__(self) -> None:
+        self.positions = self.trajectory.poses[:, :, :3]
+        self.last = len(self.screen) - 1
+        self._has_ramp = any(thing.shape == "ramp" for thing in self.objects)
 
     def events(self) -> tuple[Event, ...]:
         """Every visible event, sorted by time."""

@@ -409,8 +409,10 @@ class _Speaker:
         lone = [pair for pair in pairs if all(self.clip.objects[i].group is None for i in pair)]
         if len(named) == 2 and lone and self.chance(0.5):
             body = self._side_by_side(*lone[0], words.PLACED)
-        else:
-            body = self.listing(named, bare=self.style == "fragment" and self.chance(0.4)) if named else self._nothing()
+        elif named:
+            body = self.listing(named, bare=self.style == "fragment" and self.chance(0.4))
+        else:  # empty only when not a pixel of an object shows
+            body = self.pick(words.BARE if self.facts.inside[self.frame].any() else words.EMPTY)
         full = self.style in ("medium", "dense")
         where = self.setting(full or self.chance(0.5), full or self.chance(0.5))
         body = self.pick(words.PICTURES) + body if body.startswith(("a ", "an ")) and self.chance(0.2) else body
@@ -419,11 +421,6 @@ class _Speaker:
             return text if self.style == "fragment" else self._finished(text)
         relation = self._side_by_side(*self.pick(lone), words.IS_PLACED) if lone else ""
         return " ".join(sentence_case(part) for part in (text, relation) if part)
-
-    def _nothing(self) -> str:
-        """Words for a frame without anything nameable; empty only when not a pixel of an object shows."""
-        assert self.frame is not None
-        return self.pick(words.EMPTY if not self.facts.inside[self.frame].any() else words.BARE)
 
 
 def there_is(listing: str) -> str:

@@ -140,5 +140,4 @@ def _solid_row(thing: SceneObject) -> Table:
 
 def _linear(rgb: tuple[int, int, int]) -> Table:
     """sRGB bytes to linear light (the power part of IEC 61966-2-1, enough for saturated paints)."""
-    linear: Table = ((np.asarray(rgb, float) / 255 + 0.055) / 1.055) ** 2.4
-    return linear
+    return ((np.asarray(rgb, float) / 255 + 0.055) / 1.055) ** 2.4

@@ -21,6 +21,11 @@ def compiled(function: Function) -> Function:
     return cast(Function, numba.njit(cache=True, error_model="numpy")(function))
 
 
+def outward(azimuth: float, elevation: float) -> Vec:
+    """The unit vector at angles in radians; azimuth is counted from behind the camera."""
+    return math.sin(azimuth) * math.cos(elevation), -math.cos(azimuth) * math.cos(elevation), math.sin(elevation)
+
+
 @compiled
 def vec(table: Table, first: int) -> Vec:
     return table[first], table[first + 1], table[first + 2]
