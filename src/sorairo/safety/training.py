@@ -11,7 +11,7 @@ import itertools
 import math
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from pkgutil import resolve_name
@@ -184,11 +184,6 @@ def _starts(widths: Sequence[int], networks: int) -> dict[str, Tensor]:
     return made | {"out.bias": torch.zeros(networks, len(CLASSES))}
 
 
-def scores_of(learned: Learned, rows: Iterable[int], weights: Mapping[str, Vectors]) -> Vectors:
-    """[b k] over the categories."""
-    return refusal_scores(np.stack([probabilities(learned.text(row), weights) for row in rows]))
-
-
 def left_out_scores(learned: Learned, styles: Sequence[str], passes: int = NUM_PASSES) -> Vectors:
     """Scores [b k] of each example by networks that saw none of its style; a few styles are left out together."""
     scores = np.zeros((len(styles), len(CATEGORIES)), np.float32)
@@ -197,7 +192,8 @@ def left_out_scores(learned: Learned, styles: Sequence[str], passes: int = NUM_P
         held = np.isin(styles, names[part::NUM_PARTS])
         if held.any():
             layers = train(learned, np.flatnonzero(~held), passes, NUM_NETWORKS_LEFT_OUT)
-            scores[held] = scores_of(learned, np.flatnonzero(held), layers)
+            found = [probabilities(learned.text(row), layers) for row in np.flatnonzero(held).tolist()]
+            scores[held] = refusal_scores(np.stack(found))
     return scores
 
 

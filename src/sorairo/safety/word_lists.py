@@ -74,7 +74,7 @@ class WordList:
         """Of the entries whose first word may stand in the text: to compile all would take longer than to judge."""
         starts = {word[:length] for word in _WORD.findall(text) for length in range(1, START + 1)}
         found = dict.fromkeys(entry for start in starts & self._by_start.keys() for entry in self._by_start[start])
-        return [*self._loose, *(_pattern(rf"(?<!\w){_expression(entry)}(?!\w)") for entry in found)]
+        return [*self._loose, *(_pattern(rf"(?<!\w){_GAP.join(map(_part, entry.split()))}(?!\w)") for entry in found)]
 
     @cached_property
     def _loose(self) -> list[re.Pattern[str]]:
@@ -125,16 +125,12 @@ def _speller() -> Speller:
     return Speller(found, {word[:-1] for word in found if word.endswith("~")})
 
 
-def _expression(entry: str) -> str:
-    """An entry in lower case as a regular expression."""
-    return _GAP.join(map(_part, entry.split()))
-
-
 def _is_inside(hit: Hit, other: Hit) -> bool:
     return (hit.start, hit.end) != (other.start, other.end) and other.start <= hit.start and hit.end <= other.end
 
 
 def _part(word: str) -> str:
+    """A word of an entry, in lower case, as a regular expression."""
     if word == "*":
         return r"(?:\W+\w+){0,3}?\W+"
     return f"(?!{_GAP}{_either(word[1:])})" if word.startswith("!") else _either(word)

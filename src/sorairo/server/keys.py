@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -45,14 +46,10 @@ class Caller:
 
 def read_pepper(file: Path) -> bytes:
     """This installation's secret, made at first use, readable by its owner only."""
-    with suppress(FileExistsError):
-        draft = file.with_name(f".{file.name}.{os.getpid()}.partial")
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as opened:
-            opened.write(secrets.token_bytes(32))
-        try:
-            os.link(draft, file)  # of two that start together, one is first, and both read whole bytes
-        finally:
-            draft.unlink()
+    with suppress(FileExistsError), NamedTemporaryFile(dir=file.parent, prefix=f".{file.name}.") as draft:
+        draft.write(secrets.token_bytes(32))
+        draft.flush()
+        os.link(draft.name, file)  # of two that start together, one is first, and both read whole bytes
     return file.read_bytes()
 
 
