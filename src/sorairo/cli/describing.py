@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 
-from sorairo.cli.making import FILE
+from sorairo.cli.making import FILE, together
 from sorairo.cli.terminal import note, printable
 
 STYLE = click.Choice(["short", "descriptive", "structured"])
-ENDPOINT = [
+ENDPOINT = together(
     click.option("--endpoint", help="Address of a server that speaks OpenAI's chat completions, ending in /v1."),
     click.option("--endpoint-model", default="", help="The model's name there. Its key: $SORAIRO_ENDPOINT_KEY."),
-]
+)
 
 
 @click.command()
@@ -22,8 +22,7 @@ ENDPOINT = [
 @click.option("--style", type=STYLE, default="descriptive", show_default=True, help="How much is said.")
 @click.option("--captioner", default="sorairo-captioner", show_default=True, help="Name or folder of one of ours.")
 @click.option("--folder", type=FILE, help="Folder of a vision-language model of the transformers library.")
-@ENDPOINT[0]
-@ENDPOINT[1]
+@ENDPOINT
 @click.option("--at-once", type=click.IntRange(1, 64), default=4, show_default=True, help="Requests to an endpoint.")
 @click.option("--price", type=(float, float), default=(0.0, 0.0), help="Of a million tokens read, and written.")
 @click.option("-o", "--output", type=FILE, help="Record, .jsonl: what it holds already is not written again.")
@@ -63,8 +62,7 @@ def caption(
 
 @click.command()
 @click.argument("prompt")
-@ENDPOINT[0]
-@ENDPOINT[1]
+@ENDPOINT
 @click.option("--captioner", default="sorairo-captioner", show_default=True, help="Name or folder of one of ours.")
 def expand(prompt: str, endpoint: str | None, endpoint_model: str, captioner: str) -> None:
     """Tell PROMPT in full, as the model's training captions do: your facts, and what you left free."""

@@ -59,8 +59,7 @@ def ingest(footage: Path, out: Path, workers: int, ray: str, allow_unknown_licen
 @click.option(
     "--folder", type=FILE, help="Vision-language model, of transformers, that describes shots without caption."
 )
-@ENDPOINT[0]
-@ENDPOINT[1]
+@ENDPOINT
 def finetune(
     model: str,
     dataset: Path,

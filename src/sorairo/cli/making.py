@@ -60,6 +60,11 @@ NUMBER = click.option(
 )
 
 
+def together(*options: Any) -> Callable[[Any], Any]:
+    """Several options as one decorator, in the order of a command's help."""
+    return lambda command: functools.reduce(lambda made, option: option(made), reversed(options), command)
+
+
 def seconds_option(default: float, text: str) -> Callable[[Any], Any]:
     return click.option("--seconds", type=float, default=default, show_default=True, help=text)
 
@@ -123,10 +128,8 @@ def command(*options: Any) -> Callable[[Making], Making]:
                 several = tuple(replace(request, prompt=dressed(request.prompt, *dress)) for request in several)
             Output(name, path, preview, overwrite).write(*several)
 
-        decorated: Any = run
-        for option in reversed([*options, *SETTINGS, *(DRESS if told else []), *WRITING]):
-            decorated = option(decorated)
-        MAKING.append(click.command(name)(decorated))
+        decorated = together(*options, *SETTINGS, *(DRESS if told else []), *WRITING)
+        MAKING.append(click.command(name)(decorated(run)))
         return function
 
     return register

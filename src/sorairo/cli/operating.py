@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sorairo.cli.making import FILE
+from sorairo.cli.making import FILE, together
 from sorairo.config import nearest_name
 from sorairo.server.settings import DEFAULT_HOST, DEFAULT_PORT, Settings
 
@@ -32,13 +32,8 @@ _INSTALLATION = [
     click.option("--private-webhooks", is_flag=True, help="Allow events to http and to private networks."),
     click.option("--feeds", is_flag=True, help="Let owners show their clips to every account."),
 ]  # fmt: skip
-
-
-def installation(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that say which installation is meant."""
-    for option in reversed(_INSTALLATION):
-        command = option(command)
-    return command
+installation = together(*_INSTALLATION)
+"""The options that say which installation is meant."""
 
 
 def settings_of(folder: Path | None, starts: bool = False, **values: Any) -> Settings:
