@@ -10,9 +10,8 @@ import pytest
 import torch
 
 from sorairo.media import Frames, file_sha256, read_video, write_mp4, write_png
-from sorairo.models.video_vae import VideoVAE
+from sorairo.models.video_vae import VideoVAE, to_video
 from sorairo.pipelines import ModelBundle, VideoRequest
-from sorairo.pipelines.preview import from_pixels
 from sorairo.pipelines.request import Anchor, Material, Source
 from sorairo.pipelines.timeline import Timeline, open_timeline
 from sorairo.provenance.visible_mark import clear_mark, draw_mark
@@ -84,7 +83,7 @@ def test_nothing_is_known_of_a_prompt(vae: VideoVAE) -> None:
 def test_a_picture_at_the_start_is_the_first_latent(vae: VideoVAE, picture: Material) -> None:
     timeline = open_timeline(VideoRequest("a", seconds=2, anchors=(Anchor(picture),), **SIZE))
     assert levels(timeline) == [0, 1, 1, 1, 1]
-    assert torch.equal(timeline.latents(vae)[:, :, :1], vae.encode(from_pixels(moving(1))))
+    assert torch.equal(timeline.latents(vae)[:, :, :1], vae.encode(to_video(moving(1))))
     first, *others = finished(timeline)
     assert np.array_equal(first, moving(1)[0])
     assert all(map(is_grey, others))
@@ -100,14 +99,14 @@ def test_a_picture_later_holds_for_its_group_and_shows_at_its_time(picture: Mate
 def test_a_clip_at_the_start_is_encoded_as_it_is(vae: VideoVAE, clip: Material) -> None:
     timeline = open_timeline(VideoRequest("a", seconds=4, anchors=(Anchor(clip),), **SIZE))
     assert levels(timeline) == [0] * 5 + [1] * 4
-    torch.testing.assert_close(timeline.latents(vae)[:, :, :5], vae.encode(from_pixels(frames_of(clip))))
+    torch.testing.assert_close(timeline.latents(vae)[:, :, :5], vae.encode(to_video(frames_of(clip))))
 
 
 def test_a_long_clip_is_encoded_in_pieces_with_the_same_result(vae: VideoVAE, tmp_path: Path) -> None:
     write_mp4(tmp_path / "long.mp4", moving(81), **SIZE, fps=8)
     long = Material(str(tmp_path / "long.mp4"))
     timeline = open_timeline(VideoRequest("a", seconds=10, anchors=(Anchor(long),), **SIZE))
-    whole = vae.encode(from_pixels(frames_of(long)))
+    whole = vae.encode(to_video(frames_of(long)))
     torch.testing.assert_close(timeline.latents(vae), whole, atol=1e-4, rtol=1e-4)
 
 
@@ -117,7 +116,7 @@ def test_a_clip_later_is_encoded_as_it_stands_there(vae: VideoVAE, clip: Materia
     assert levels(timeline) == [1] * 5 + [0] * 4
     frames = frames_of(clip)[1:]  # frame 16 of the timeline belongs to a latent frame that is not known whole
     past = frames[:1].repeat(21, 0)
-    expected = vae.encode(from_pixels(np.concatenate([past, frames])))[:, :, 6:]
+    expected = vae.encode(to_video(np.concatenate([past, frames])))[:, :, 6:]
     torch.testing.assert_close(timeline.latents(vae)[:, :, 5:], expected, atol=1e-4, rtol=1e-4)
     shown = finished(timeline)
     assert np.array_equal(shown[16:], frames_of(clip))
@@ -155,7 +154,7 @@ def test_strength_may_rise(clip: Material) -> None:
 def test_a_blend_mixes_latents_by_its_influence(vae: VideoVAE, clip: Material, other: Material) -> None:
     source = Source(clip, strength=((0, 0.5),), second=other, influence=((0, 0), (2, 1)))
     timeline = open_timeline(VideoRequest("a", seconds=2, source=source, **SIZE))
-    one, two = (vae.encode(from_pixels(frames_of(material))) for material in (clip, other))
+    one, two = (vae.encode(to_video(frames_of(material))) for material in (clip, other))
     latents = timeline.latents(vae)
     for group, share in enumerate((0, 0.25, 0.5, 0.75, 1)):
         torch.testing.assert_close(latents[:, :, group], torch.lerp(one, two, share)[:, :, group])
@@ -212,7 +211,7 @@ def test_a_loop_leads_into_its_own_beginning(vae: VideoVAE, clip: Material) -> N
     assert request.shape.latent.num_frames == 7
     assert levels(timeline) == [0] * 5 + [1] * 2 + [0] * 4
     again = frames_of(clip)[:16]
-    expected = vae.encode(from_pixels(np.concatenate([again[:1].repeat(21, 0), again])))[:, :, 6:]
+    expected = vae.encode(to_video(np.concatenate([again[:1].repeat(21, 0), again])))[:, :, 6:]
     torch.testing.assert_close(timeline.latents(vae)[:, :, 7:], expected, atol=1e-4, rtol=1e-4)
 
 

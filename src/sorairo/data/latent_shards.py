@@ -13,9 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from einops import rearrange
 from torch import Tensor
 
 from sorairo.checkpoint import save_tensors
@@ -24,6 +22,7 @@ from sorairo.data.world_frames import OnProgress, WorldDataConfig, in_processes,
 from sorairo.models.precision import autocast
 from sorairo.models.text_encoder import TextEncoder
 from sorairo.models.video_vae import VideoVAE
+from sorairo.models.video_vae import to_video as to_video
 from sorairo.world.clip import Pixels
 
 CLIPS_PER_SHARD = 50
@@ -67,11 +66,6 @@ def _groups(config: WorldDataConfig) -> list[range]:
     """The seeds of each shard."""
     seeds = config.seeds()
     return [seeds[start : start + CLIPS_PER_SHARD] for start in range(0, len(seeds), CLIPS_PER_SHARD)]
-
-
-def to_video(frames: Pixels) -> Tensor:
-    """Frames uint8 [t h w 3] as a video [1 3 t h w] in [-1, 1]."""
-    return rearrange(torch.from_numpy(np.array(frames)), "t h w c -> 1 c t h w").float() / 127.5 - 1
 
 
 def write_examples(path: Path, examples: list[Example], vae: VideoVAE, encoder: TextEncoder) -> None:

@@ -17,12 +17,11 @@ import torch
 from torch import Tensor
 
 from sorairo.config import Count, Natural, Share
-from sorairo.data.latent_shards import to_video
 from sorairo.data.world_frames import OnProgress, WorldDataConfig
 from sorairo.media import new_file
 from sorairo.models.precision import autocast
 from sorairo.models.upscaler import SCALES
-from sorairo.models.video_vae import VideoVAE
+from sorairo.models.video_vae import VideoVAE, to_video
 from sorairo.shapes import TEMPORAL_STRIDE, VideoShape
 from sorairo.world import render
 from sorairo.world.clip import Pixels

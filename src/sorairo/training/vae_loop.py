@@ -17,9 +17,8 @@ from einops import rearrange
 from torch import Tensor
 
 from sorairo.checkpoint import load_into, save_tensors
-from sorairo.data.latent_shards import to_video
 from sorairo.models.precision import autocast
-from sorairo.models.video_vae import VideoVAE
+from sorairo.models.video_vae import VideoVAE, to_video
 from sorairo.pipelines.cards import VAE_FILE, find_model
 from sorairo.training.journal import Noted
 from sorairo.training.optimizers import Optimizers
@@ -85,8 +84,7 @@ class VAETrainer:
 
     def run(self) -> Path:
         """Trains up to the recipe's last step and returns the path of the averaged weights, statistics included."""
-        recipe = self.recipe
-        self.state.run(self.crops.draw, self._step, recipe)
+        self.state.run(self.crops.draw, self._step, self.recipe)
         if not self.config.frozen_encoder:
             self.model.set_statistics(*latent_statistics(self.model, self.crops.world[:CLIPS_FOR_STATISTICS]))
         path = self.folder / "video_vae.safetensors"
