@@ -21,7 +21,7 @@ from sorairo.media import Footage
 from sorairo.pipelines.request import MAX_SECONDS, MIN_SECONDS, Anchor, Curve, Material, Scene, Source, VideoRequest
 from sorairo.pipelines.size_plan import MOST_DIRECT_PIXELS
 from sorairo.pipelines.styles import meaning
-from sorairo.provenance import verify
+from sorairo.provenance.verification import verdict_on
 from sorairo.shapes import NATIVE_FPS, SPATIAL_STRIDE, nearest_bucket
 
 FRAME = 1 / NATIVE_FPS
@@ -274,10 +274,7 @@ def _own_prompt(known: Probe) -> str:
     """The prompt that a clip's credentials tell, if they hold."""
     if not known.num_frames:
         return ""
-    try:
-        verdict = verify(known.path)
-    except ValueError:  # a kind of file that has no credentials
-        return ""
+    verdict = verdict_on(known.path)
     request = verdict.facts.get("request") if verdict.state in ("trusted", "valid") else None
     prompt = request.get("prompt") if isinstance(request, dict) else None
     return prompt if isinstance(prompt, str) else ""

@@ -73,6 +73,14 @@ def verify(path: str | Path, authority: Authority | None = None) -> Verdict:
         return judge(file, kind, authority.anchors if authority else trust_anchors())
 
 
+def verdict_on(path: Path) -> Verdict:
+    """As `verify`, and "none" for what could be decoded and is of a kind that carries no credentials: a WebM."""
+    try:
+        return verify(path)
+    except ValueError:
+        return Verdict("none", ("this kind of file carries no credentials",))
+
+
 def judge(stream: BinaryIO, kind: str, anchors: str) -> Verdict:
     """The verdict on an open file of media type `kind`, with `anchors` (PEM) as the trusted roots."""
     context = offline_context(anchors)

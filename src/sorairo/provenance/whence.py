@@ -13,7 +13,7 @@ from typing import Any
 from sorairo.media import read_any
 from sorairo.provenance.clip_store import ClipStore, KnownClip
 from sorairo.provenance.fingerprint import ALIKE
-from sorairo.provenance.verification import Verdict, verify
+from sorairo.provenance.verification import Verdict, verdict_on
 from sorairo.provenance.watermark import read_watermarks
 
 
@@ -68,7 +68,7 @@ def whence(path: str | Path, store: ClipStore | None = None) -> Answer:
     """
     store = store or ClipStore()
     frames, _ = read_any(path)
-    verdict = _verdict(Path(path))
+    verdict = verdict_on(Path(path))
     claimed = _claimed_identity(verdict)
     scores = {reading.identity: reading.score for reading in read_watermarks(frames)}
     alike = {clip.identity: (clip, score) for clip, score in reversed(store.most_alike(frames))}
@@ -82,13 +82,6 @@ def whence(path: str | Path, store: ClipStore | None = None) -> Answer:
         origins.append(Origin(identity, clip, identity == claimed, scores.get(identity, 0.0), likeness))
     origins.sort(key=lambda origin: (origin.credentials, origin.watermark, origin.likeness), reverse=True)
     return Answer(verdict, tuple(origins))
-
-
-def _verdict(path: Path) -> Verdict:
-    try:
-        return verify(path)
-    except ValueError:  # it could be decoded, so it is a WebM
-        return Verdict("none", ("this kind of file carries no credentials",))
 
 
 def _claimed_identity(verdict: Verdict) -> int | None:
