@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,8 +35,6 @@ def check(prompt: str, tier: str, public: bool, upload: str, path: Path | None, 
 
     Exit code: 0 it may be made, perhaps with other words, which are shown; 1 refused; 2 a wrong request.
     """
-    import json
-
     from sorairo.models.text_encoder import TextEncoder
     from sorairo.pipelines.policy import standard_context
     from sorairo.safety import check_prompt, load_policy

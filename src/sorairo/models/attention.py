@@ -96,5 +96,4 @@ def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None = None
         scores = scores if bias is None else scores + bias
         mixed: Tensor = scores.softmax(-1).to(value.dtype) @ value
         return mixed
-    mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
-    return mixed
+    return F.scaled_dot_product_attention(query, key, value, attn_mask=bias)

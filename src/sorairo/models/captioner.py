@@ -192,8 +192,7 @@ class Captioner(nn.Module):
             following = self(words, memory)[:, -1].argmax(-1).masked_fill(ended, PAD)
             ended |= following == END
             words = torch.cat([words, following[:, None]], 1)
-        written: list[list[int]] = words[:, 1:].tolist()
-        return written
+        return words[:, 1:].tolist()
 
     @property
     def _head_width(self) -> int:

@@ -130,11 +130,12 @@ class DiT(nn.Module):
                 nn.init.xavier_uniform_(module.weight)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
+        blocks = [block for block in self.blocks if isinstance(block, Block)]
         closed = [self.modulation, self.head.modulation, self.head.output]
-        closed += [block.cross_attention.output for block in self._blocks()]
+        closed += [block.cross_attention.output for block in blocks]
         for linear in closed:
             nn.init.zeros_(linear.weight)
-        for offsets in [self.head.offsets, *(block.offsets for block in self._blocks())]:
+        for offsets in [self.head.offsets, *(block.offsets for block in blocks)]:
             nn.init.zeros_(offsets)
             nn.init.ones_(offsets[1::3])  # the scales
 
@@ -185,9 +186,6 @@ class DiT(nn.Module):
         # Counted in two latents whatever the patch, so that weights of one size of patch can start those of another.
         cells = torch.arange(max(rows, columns), device=times.device) * (self.config.patch / 2)
         return rotary(times, cells[:rows], cells[:columns], self.config.width // self.config.num_heads)
-
-    def _blocks(self) -> list[Block]:
-        return [block for block in self.blocks if isinstance(block, Block)]
 
 
 def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Float[Tensor, "b t s d"]:

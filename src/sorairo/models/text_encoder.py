@@ -83,9 +83,6 @@ class Bert(nn.Module):
         self.norm = nn.LayerNorm(WIDTH, NORM_EPS)
         self.layers = nn.ModuleList(BertLayer() for _ in range(NUM_LAYERS))
 
-    def forward(self, tokens: Int[Tensor, "b l"], mask: Bool[Tensor, "b l"]) -> Float[Tensor, "b l 384"]:
-        return self.depths(tokens, mask)[-1]
-
     def depths(self, tokens: Int[Tensor, "b l"], mask: Bool[Tensor, "b l"]) -> list[Tensor]:
         """States [b l 384] after each layer."""
         x = self.norm(self.words(tokens) + self.positions.weight[: tokens.shape[1]] + self.kinds.weight[0])

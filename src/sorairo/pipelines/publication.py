@@ -11,7 +11,7 @@ from sorairo.pipelines.judging import Reviews, with_judge
 from sorairo.pipelines.policy import accept, picture_context, standard_context, texts_of
 from sorairo.pipelines.request import VideoRequest
 from sorairo.provenance.fingerprint import moments
-from sorairo.safety import Context, check_frame, check_prompt, check_uploads
+from sorairo.safety import check_frame, check_prompt, check_uploads
 
 
 def judge_public(request: VideoRequest, title: str, clip: Path, encoder: TextEncoder) -> str:
@@ -31,7 +31,8 @@ def judge_public(request: VideoRequest, title: str, clip: Path, encoder: TextEnc
     texts = texts_of(request) | negative | {"title": title}
     decision = check_prompt(texts, context)
     accept(decision)
-    accept(check_prompt(consent, _by_lists_alone(context)))
+    # A statement of consent is no prompt: the classifier takes "all are adults and agree" for one.
+    accept(check_prompt(consent, replace(context, policy=replace(context.policy, layers=("lists",)))))
     pictures = replace(picture_context(request, people=False), consent="", surface="public")
     footage = Footage(clip)
     for number in moments(len(footage), footage.fps):
@@ -42,8 +43,3 @@ def judge_public(request: VideoRequest, title: str, clip: Path, encoder: TextEnc
         )
     Reviews(texts | consent, [], context).accept(clip)
     return decision.texts["title"]
-
-
-def _by_lists_alone(context: Context) -> Context:
-    """A statement of consent is no prompt: the classifier takes "all are adults and agree" for one."""
-    return replace(context, policy=replace(context.policy, layers=("lists",)))

@@ -245,8 +245,7 @@ def _mean(values: Numbers, width: int) -> Numbers:
     half = width // 2
     sums: Numbers = np.pad(values, ((half + 1, half), (half + 1, half)), "edge").cumsum(0).cumsum(1)
     wide = sums[:, width:] - sums[:, :-width]
-    means: Numbers = (wide[width:] - wide[:-width]) / width**2
-    return means
+    return (wide[width:] - wide[:-width]) / width**2
 
 
 def _cells(values: Numbers) -> Numbers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib.resources import files
@@ -95,9 +95,7 @@ class WordList:
         return {_letters(spelling): new for spelling, new in self._spellings.items()}
 
 
-@lru_cache(None)
-def _pattern(expression: str) -> re.Pattern[str]:
-    return re.compile(expression)
+_pattern: Callable[[str], re.Pattern[str]] = lru_cache(None)(re.compile)
 
 
 @lru_cache(1)

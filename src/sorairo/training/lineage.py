@@ -149,8 +149,7 @@ def _lineage_of(model: Path) -> Mapping[str, Any] | None:
     """What the header of the weights says: the card may have been changed, the weights are what the clip names."""
     from sorairo.checkpoint import load_tensors
 
-    found: Mapping[str, Any] | None = load_tensors(model / WEIGHT_FILES[0])[1].get("lineage")
-    return found
+    return load_tensors(model / WEIGHT_FILES[0])[1].get("lineage")
 
 
 def _weights_in(facts: Mapping[str, Any]) -> Iterator[str]:

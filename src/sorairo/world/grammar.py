@@ -293,19 +293,16 @@ class _Speaker:
             self.clause = there_is(body)
             extra = extra or ("ground" if len(body.split()) < 3 else "")
         else:
-            body = self._clause_fragment(chosen[0])
+            bare = self.chance(0.4)
+            subject, action = self.noun(chosen[0].subject, bare), self.action(chosen[0])
+            self.clause = f"{with_article(subject) if bare else subject} {action}"
+            body = f"{subject} {self._under_way(action, 0.5) or action}"
         if terse:  # as in a headline: "red ball knocks over row of dominoes"
             body = re.sub(r"\ban? ", "", body)
         if extra and self.chance(0.25):
             return self._key_words(body, extra)
         tail = self.setting(extra in ("ground", "both"), extra in ("light", "both"))
         return f"{body} {tail}".strip()
-
-    def _clause_fragment(self, beat: Beat) -> str:
-        bare = self.chance(0.4)
-        subject, action = self.noun(beat.subject, bare), self.action(beat)
-        self.clause = f"{with_article(subject) if bare else subject} {action}"
-        return f"{subject} {self._under_way(action, 0.5) or action}"
 
     def _key_words(self, body: str, extra: str) -> str:
         parts = [body]
@@ -356,7 +353,7 @@ class _Speaker:
         """Sentences: setting, what happens, what else is there, left and right, camera; in one of two orders."""
         happening = self._happening(chosen)
         setting = f"{self.pick(words.TAKES_PLACE)} {self.setting(True, True)}"
-        rest = [self._others(chosen), self._relation(), self.camera(whole=True)]
+        rest = [self._others(chosen), self._relation(words.IS_PLACED), self.camera(whole=True)]
         parts = [setting, happening, *rest] if self.chance(0.6) else [happening, *rest[:2], setting, rest[2]]
         return " ".join(sentence_case(part) for part in parts if part)
 
@@ -382,15 +379,14 @@ class _Speaker:
         phrase, verb = self.listing(self._grouped(rest)), be(rest)
         return self.pick((f"{where} {verb} {phrase}", f"{phrase} {verb} {where}", f"there {verb} also {phrase}"))
 
-    def _relation(self) -> str:
-        """One left-right relation that holds for the whole clip."""
+    def _relation(self, wordings: tuple[str, ...]) -> str:
+        """One left-right relation that holds for the whole clip; empty where there is none."""
         pairs = placed_pairs(self.clip)
-        return self._side_by_side(*self.pick(pairs), words.IS_PLACED) if pairs else ""
+        return self._side_by_side(*self.pick(pairs), wordings) if pairs else ""
 
     def placed_pair(self) -> str:
         """Two objects by their places, "a red ball to the left of a blue cube"; empty where none is left of another."""
-        pairs = placed_pairs(self.clip)
-        text = self._side_by_side(*self.pick(pairs), words.PLACED) if pairs else ""
+        text = self._relation(words.PLACED)
         self.clause = f"there is {text}" if text else ""
         return text
 
