@@ -42,14 +42,9 @@ def caption(
     The built-in captioner knows the simulated world only, and describes whatever it is shown in that world's words.
     """
     from sorairo.pipelines import captions
-    from sorairo.pipelines.language_model import LanguageModel
 
-    writer: captions.ClipWriter
-    if endpoint:
-        writer = captions.EndpointWriter(LanguageModel(endpoint, endpoint_model))
-    else:
-        writer = captions.FolderWriter(folder) if folder else captions.built_in_writer(captioner)
-        at_once = 1
+    writer = captions.own_writer(folder, endpoint, endpoint_model) or captions.built_in_writer(captioner)
+    at_once = at_once if endpoint else 1
     start, read, written = time.perf_counter(), 0, 0
     for number, one in enumerate(captions.caption_files(files, writer, style, output, at_once), start=1):  # type: ignore[arg-type]
         click.echo(f"{printable(one.file)}: {printable(one.caption)}")

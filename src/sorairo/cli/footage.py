@@ -71,14 +71,11 @@ def finetune(
 ) -> None:
     """Make a model of one's own: MODEL, a name or folder, trained on DATASET. The same command again goes on."""
     _require_extra()
-    from sorairo.pipelines.captions import ClipWriter, EndpointWriter, FolderWriter
-    from sorairo.pipelines.language_model import LanguageModel
+    from sorairo.pipelines.captions import own_writer
     from sorairo.training.finetune import FineTuning
     from sorairo.training.finetune import finetune as run
 
-    writer: ClipWriter | None = FolderWriter(folder) if folder else None
-    if endpoint:
-        writer = EndpointWriter(LanguageModel(endpoint, endpoint_model))
+    writer = own_writer(folder, endpoint, endpoint_model)
     caption_clip = partial(writer.caption_clip, style="descriptive") if writer else None
     click.echo(run(model, dataset, out, FineTuning(**settings), caption_clip))
 

@@ -187,6 +187,13 @@ def built_in_writer(captioner: str = CAPTIONER, model: str = "sorairo-base") -> 
     return BuiltInWriter(network, vocabulary, load_bundle(model).video_vae, captioner)
 
 
+def own_writer(folder: Path | None, endpoint: str | None, endpoint_model: str) -> ClipWriter | None:
+    """A user's own model that describes clips, if one is named: at an endpoint, or else in a folder."""
+    if endpoint:
+        return EndpointWriter(LanguageModel(endpoint, endpoint_model))
+    return FolderWriter(folder) if folder else None
+
+
 def as_trained(frames: Frames) -> Tensor:
     """Frames uint8 [t h w 3] as a video [1 3 33 h w] in [-1, 1] of the native size that is nearest in shape.
 
