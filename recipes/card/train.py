@@ -78,7 +78,7 @@ class Texts:
     @torch.no_grad()
     def read(self, tokens: Tensor) -> Text:
         mask = tokens > 0
-        return Text(self.bert(tokens, mask), mask[:, None])
+        return Text(self.bert.depths(tokens, mask)[-1], mask[:, None])
 
     def swapped(self, tokens: Tensor) -> Tensor:
         """What is true of the mirror image instead."""
