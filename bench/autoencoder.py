@@ -18,11 +18,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sorairo.data.latent_shards import to_video
 from sorairo.evals.finishing import decoded
 from sorairo.evals.similarity import psnr, ssim
 from sorairo.media import Footage, Frames, fitted
-from sorairo.models.video_vae import VideoVAE
+from sorairo.models.video_vae import VideoVAE, to_video
 from sorairo.pipelines.bundle import load_bundle
 from sorairo.pipelines.preview import to_pixels
 from sorairo.pipelines.timeline import STILL

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sorairo.data.latent_shards import to_video
 from sorairo.diffusion.flow import interpolate, squared_error, velocity_target
 from sorairo.models.dit import Text
 from sorairo.models.precision import autocast
+from sorairo.models.video_vae import to_video
 from sorairo.pipelines.bundle import ModelBundle, load_bundle
 from sorairo.shapes import NATIVE_BUCKETS
 from sorairo.world import WorldClip, caption, make_clip, render

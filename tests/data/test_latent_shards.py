@@ -12,11 +12,11 @@ import torch
 from sorairo.checkpoint import load_tensors
 from sorairo.data import latent_shards
 from sorairo.data.descriptions import describe
-from sorairo.data.latent_shards import shard_paths, to_video, write_shards
+from sorairo.data.latent_shards import shard_paths, write_shards
 from sorairo.data.world_frames import WorldDataConfig, read_frames
 from sorairo.models.precision import autocast
 from sorairo.models.text_encoder import TextEncoder
-from sorairo.models.video_vae import VideoVAE
+from sorairo.models.video_vae import VideoVAE, to_video
 
 
 def silent(*_: object) -> None:

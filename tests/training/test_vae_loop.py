@@ -12,9 +12,8 @@ import pytest
 import torch
 
 from sorairo.checkpoint import load_into, load_tensors
-from sorairo.data.latent_shards import to_video
 from sorairo.data.world_frames import read_frames
-from sorairo.models.video_vae import VideoVAE
+from sorairo.models.video_vae import VideoVAE, to_video
 from sorairo.pipelines.cards import load_config
 from sorairo.training.recipe import Recipe, Schedule, VAETraining
 from sorairo.training.vae_loop import Crops, VAETrainer, gradient_error, latent_statistics, structural_error

@@ -21,8 +21,7 @@ from sorairo.data.descriptions import Description, describe
 from sorairo.data.world_frames import OnProgress, WorldDataConfig, in_processes, read_frames
 from sorairo.models.precision import autocast
 from sorairo.models.text_encoder import TextEncoder
-from sorairo.models.video_vae import VideoVAE
-from sorairo.models.video_vae import to_video as to_video
+from sorairo.models.video_vae import VideoVAE, to_video
 from sorairo.world.clip import Pixels
 
 CLIPS_PER_SHARD = 50

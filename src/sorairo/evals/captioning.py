@@ -13,27 +13,23 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from sorairo.checkpoint import load_tensors, save_tensors
-from sorairo.data.latent_shards import to_video
 from sorairo.data.world_frames import WorldDataConfig
 from sorairo.evals.report import markdown
 from sorairo.evals.statements import Statement, statements
 from sorairo.media import new_file
 from sorairo.models.precision import autocast
+from sorairo.models.video_vae import VideoVAE, to_video
 from sorairo.pipelines.captions import CAPTIONER, built_in_writer
 from sorairo.statistics import Floats, share_and_interval
 from sorairo.world import WorldClip, make_clip, render
 from sorairo.world.account import account, read_account
 from sorairo.world.clip import Split
 from sorairo.world.facts import OTHER_SIDE
-
-if TYPE_CHECKING:
-    from sorairo.models.video_vae import VideoVAE
 
 FIRST_SEED, NUM_CLIPS = 40_000, 200
 SPLITS: tuple[Split, ...] = ("test", "novel")

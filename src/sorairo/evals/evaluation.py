@@ -17,7 +17,6 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-from sorairo.data.latent_shards import to_video
 from sorairo.data.world_frames import OnProgress
 from sorairo.evals.agreement import scored_facts
 from sorairo.evals.detector import Detector, detector_file, load_detector
@@ -28,6 +27,7 @@ from sorairo.evals.report import About, EvaluationReport, PromptResult
 from sorairo.evals.scoring import SCORED_GROUPS, no_tally, part, score_rows, tally, tally_others
 from sorairo.evals.statements import FACTS, Statement, statements
 from sorairo.media import Frames, file_sha256, write_mp4
+from sorairo.models.video_vae import to_video
 from sorairo.pipelines.bundle import ModelBundle, load_bundle
 from sorairo.pipelines.generation import decoded_frames
 from sorairo.pipelines.progress import StageClock, silent

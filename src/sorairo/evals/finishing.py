@@ -15,12 +15,11 @@ from functools import partial
 import numpy as np
 import torch
 
-from sorairo.data.latent_shards import to_video
 from sorairo.evals.report import markdown
 from sorairo.evals.similarity import motion_error, psnr, ssim
 from sorairo.media import Frames
 from sorairo.models.interpolator import load_interpolator
-from sorairo.models.video_vae import VideoVAE
+from sorairo.models.video_vae import VideoVAE, to_video
 from sorairo.pipelines.bundle import load_bundle
 from sorairo.pipelines.finishing import UPSCALER, cut_out, enlarged, load_upscaler, with_rate
 from sorairo.pipelines.preview import to_pixels

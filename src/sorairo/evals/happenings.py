@@ -18,11 +18,11 @@ from sorairo.evals.tracks import (
     MEETING,
     Meeting,
     Track,
-    apart,
     frames_of,
     jolt,
     meetings,
     numbers_of,
+    screen_distance,
     sightings_of,
     track,
     track_of,
@@ -165,10 +165,10 @@ def _order(statement: Statement, seen: Observation) -> bool:
 
 def _topple(statement: Statement, seen: Observation) -> bool:
     """It stood first, and lies or is lower later, for good; of cubes, alike on all sides, the highest comes down."""
-    shown = sightings_of(statement.noun, seen)
-    frames = sorted(frames_of(shown))
     if statement.noun.shape == "cube":
         return _comes_down(statement.noun, seen)
+    shown = sightings_of(statement.noun, seen)
+    frames = sorted(frames_of(shown))
     lying = np.array([_lying_share(shown, frame) for frame in frames])
     stood = np.flatnonzero(lying < STANDS)
     if len(frames) < 4 or not len(stood):
@@ -265,7 +265,7 @@ def _covered(one: Sighting, way: int, seen: Observation) -> float:
 
 def _one_step(a: Sighting, b: Sighting) -> bool:
     """Whether both may be the same thing in neighbouring frames."""
-    return (a.color, a.shape) == (b.color, b.shape) and apart(a, b) < STRIDE
+    return (a.color, a.shape) == (b.color, b.shape) and screen_distance(a, b) < STRIDE
 
 
 def _happens(name: str) -> Judge:

@@ -108,16 +108,18 @@ def members(noun: Noun, seen: Observation) -> list[list[Sighting]]:
     paths: list[list[Sighting]] = []
     for s in sorted((s for s in alike if s.area >= LEAST_AREA), key=lambda s: (s.frame, -s.area)):
         near_by = [
-            p for p in paths if p[-1].color == s.color and 0 < s.frame - p[-1].frame <= LOST and apart(p[-1], s) < LINK
+            p
+            for p in paths
+            if p[-1].color == s.color and 0 < s.frame - p[-1].frame <= LOST and screen_distance(p[-1], s) < LINK
         ]
         if near_by:
-            min(near_by, key=lambda path: apart(path[-1], s)).append(s)
+            min(near_by, key=lambda path: screen_distance(path[-1], s)).append(s)
         else:
             paths.append([s])
     return [path for path in paths if len(path) > LOST]
 
 
-def apart(a: Sighting, b: Sighting) -> float:
+def screen_distance(a: Sighting, b: Sighting) -> float:
     """Screen units along the axis in which they are farther apart."""
     return max(abs(a.x - b.x), abs(a.y - b.y))
 
@@ -227,7 +229,7 @@ def _unrest(camera: Floats, pairs: list[tuple[Sighting, Sighting]], aspect: floa
 
 @dataclass(frozen=True)
 class Meeting:
-    """The gap between two things closes at a frame.
+    """The gap between two things closes at a frame. first, second: all of the way of each.
 
     depth_gap: metres between the places where they stand then, or stood nearest, whichever is less: the foot of a
     stack's upper ones and of what flies is not on the ground. apart: between where they stood nearest. above: whether
@@ -257,14 +259,14 @@ def _meetings_of(first: list[Sighting], second: list[Sighting], seen: Observatio
     frames = [f for f in sorted(own.keys() & others.keys()) if _touching(own[f], others[f], seen.labels[f])]
     if not frames:
         return
-    path, other = track_of(first, seen), track_of(second, seen)
+    path, other_path = track_of(first, seen), track_of(second, seen)
     for start in (f for f in frames if f - 1 not in frames):
         pairs = [(a, b) for f in range(start, start + MEETING) if f in frames for a in own[f] for b in others[f]]
         after = [(a, b) for f in range(start, start + MEETING + 1) for a in own.get(f, []) for b in others.get(f, [])]
         gap = min(abs(standing_places([a], seen)[1, 0] - standing_places([b], seen)[1, 0]) for a, b in pairs)
         on_top = any(_stands_on(a, b) for a, b in pairs if a.frame == start)
         above = on_top and all(a.bottom > b.y for a, b in after)
-        yield Meeting(start, path, other, min(gap, abs(path.distance - other.distance)), above)
+        yield Meeting(start, path, other_path, min(gap, abs(path.distance - other_path.distance)), above)
 
 
 def _stands_on(one: Sighting, other: Sighting) -> bool:
