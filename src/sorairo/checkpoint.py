@@ -133,8 +133,7 @@ def _write_whole(path: Path, *parts: Iterable[bytes | memoryview]) -> None:
         if path.exists() and not path.is_file():  # renaming over a device would replace it
             raise FileExistsError(errno.EEXIST, "a folder or a device has this name")
         with open(temporary, "wb") as file:
-            for chunk in (chunk for part in parts for chunk in part):
-                file.write(chunk)
+            file.writelines(chunk for part in parts for chunk in part)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)

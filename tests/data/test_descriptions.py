@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from sorairo.data.descriptions import CLIP_STYLES, STILL_STYLES, Description, describe
 from sorairo.data.world_frames import WorldDataConfig
 from sorairo.world import render
+from sorairo.world.story import placed_pairs
 
 
 def test_a_seed_gives_a_clip_its_mirror_image_and_pictures(config: WorldDataConfig) -> None:
@@ -21,7 +23,7 @@ def test_a_seed_gives_a_clip_its_mirror_image_and_pictures(config: WorldDataConf
         (False, False),
     ]
     assert all(one.still in range(config.num_frames) for one in described[2:])
-    assert [len(one.captions) for one in described] == [len(CLIP_STYLES)] * 2 + [len(STILL_STYLES)] * 2
+    assert [len(one.captions) for one in described] == [len(CLIP_STYLES) + 1] * 2 + [len(STILL_STYLES)] * 2
     assert all(caption for one in described for caption in one.captions)
 
 
@@ -44,6 +46,15 @@ def test_captions_of_the_mirror_image_are_its_own(config: WorldDataConfig) -> No
         if len(sides[0]) == len(sides[1]) == 1:
             assert sides[0] != sides[1]
     assert min(told.values()) > 0
+
+
+def test_a_film_is_told_by_the_places_of_what_stands_in_it(config: WorldDataConfig) -> None:
+    """Where one thing is left of another from the first frame to the last, one caption says so."""
+    for seed in range(100, 112):
+        clip = config.clip(seed)
+        for film, version in zip(describe(config, seed, clip), (clip, clip.mirrored()), strict=False):
+            places = re.search(r"\b(left|right) of an? ", film.captions[-1])
+            assert bool(places) == bool(placed_pairs(version))
 
 
 def test_descriptions_are_the_same_each_time_and_differ_by_seed(config: WorldDataConfig) -> None:

@@ -41,13 +41,16 @@ def test_the_quick_list_has_every_scenario_and_style() -> None:
 
 def test_kinds_are_what_they_say() -> None:
     cases = bench_cases(quick=True)
-    assert Counter(case.kind for case in cases) == {"familiar": 24, "new pairs": 6, "new scenes": 6}
+    assert Counter(case.kind for case in cases) == {"familiar": 24, "new pairs": 6, "new scenes": 6, "places": 6}
     for case in cases:
         pairs = {(thing.color, thing.shape) for thing in case.clip.objects} & HELD_OUT_PAIRS
         assert bool(pairs) == (case.kind == "new pairs")
         if case.kind == "new scenes":
             assert case.clip.make_up in HELD_OUT_SCENES
             assert case.clip.make_up not in _listed()["make_ups"]
+        if case.kind == "places":
+            assert any(s.fact == "relation" for s in statements(case.caption.claims))
+            assert not any(s.fact == "direction" for s in statements(case.caption.claims))
 
 
 def test_make_ups_of_training_clips_are_listed() -> None:

@@ -14,6 +14,7 @@ import pytest
 from sorairo.world import CLAIM_KINDS, COLORS, Caption, Claim, WorldClip, caption
 from sorairo.world import environment as env
 from sorairo.world.environment import GROUND_ROWS, LIGHT_ROWS
+from sorairo.world.grammar import placed
 from sorairo.world.words import NUMBERS, PLURALS, SHAPE_WORDS
 
 Array = npt.NDArray[np.float64]
@@ -241,9 +242,9 @@ NAMED = re.compile(rf"\b({'|'.join(COLORS)}) (?:{ADJECTIVES} )?({'|'.join(NOUNS)
 
 
 def told(clip: WorldClip, draws: int) -> list[tuple[Caption, int | None]]:
-    """Captions in every style, of the clip and of some of its frames."""
+    """Captions in every style, of the clip and of some of its frames, and by places."""
     rng = np.random.default_rng(clip.seed)
-    texts: list[tuple[Caption, int | None]] = []
+    texts: list[tuple[Caption, int | None]] = [(said, None) for _ in range(draws) if (said := placed(clip, rng))]
     for style in STYLES:
         texts += [(caption(clip, style, rng), None) for _ in range(draws)]
         frame = int(rng.integers(clip.shape.num_frames))

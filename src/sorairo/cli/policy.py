@@ -54,8 +54,7 @@ def as_text(decision: Decision) -> str:
         score = f"{found.score:.2f}, refused from {found.threshold:.2f}"
         lines.append(f"  {found.where}: {found.category}, by the {found.layer} ({score}){words}")
         lines.append(f"    what you may change: {found.advice}")
-    for change in decision.changes:
-        lines.append(f"  {change.where}: {printable(change.before)!r} became {change.after!r}: {change.advice}")
+    lines += [f"  {c.where}: {printable(c.before)!r} became {c.after!r}: {c.advice}" for c in decision.changes]
     if decision.changes and decision.allowed:
         lines += [f"  {where}: {printable(text)}" for where, text in decision.texts.items()]
     return "\n".join([*lines, f"policy: {decision.policy}"])

@@ -15,6 +15,7 @@ from sorairo.data.world_frames import WorldDataConfig
 from sorairo.shapes import SPATIAL_STRIDE, TEMPORAL_STRIDE
 from sorairo.world import Style, WorldClip, caption, render
 from sorairo.world.clip import Pixels
+from sorairo.world.grammar import placed
 
 CLIP_STYLES: tuple[Style, ...] = ("fragment", "short", "medium", "dense")
 STILL_STYLES: tuple[Style, ...] = ("fragment", "short", "medium")
@@ -45,12 +46,11 @@ def describe(config: WorldDataConfig, seed: int, clip: WorldClip | None = None) 
     """The clip of a seed, if it is not there yet, its mirror image, and pictures out of both: always the same."""
     clip = clip or config.clip(seed)
     versions, rng = (clip, clip.mirrored()), np.random.default_rng([seed, 1])
-    cover = _cover(
-        clip, [[0], *([last - 2, last] for last in range(TEMPORAL_STRIDE, config.num_frames, TEMPORAL_STRIDE))]
-    )
+    lasts = range(TEMPORAL_STRIDE, config.num_frames, TEMPORAL_STRIDE)
+    cover = _cover(clip, [[0], *([last - 2, last] for last in lasts)])
     described = [
-        Description(mirrored, None, _captions(versions[mirrored], CLIP_STYLES, rng), _as_shown(cover, mirrored))
-        for mirrored in (False, True)
+        Description(version is not clip, None, _film_captions(version, rng), _as_shown(cover, version is not clip))
+        for version in versions
     ]
     for number in range(STILLS_PER_CLIP):
         still, mirrored = int(rng.integers(config.num_frames)), number % 2 == 0
@@ -71,6 +71,12 @@ def _cover(clip: WorldClip, groups: Sequence[Sequence[int]]) -> Cover:
 
 def _as_shown(cover: Cover, mirrored: bool) -> Cover:
     return cover[:, :, ::-1].copy() if mirrored else cover
+
+
+def _film_captions(clip: WorldClip, rng: np.random.Generator) -> tuple[str, ...]:
+    """One in each style, and one of two things by their places, which films are seldom told by; else one more."""
+    places = placed(clip, rng) or caption(clip, "short", rng)
+    return (*_captions(clip, CLIP_STYLES, rng), places.text)
 
 
 def _captions(

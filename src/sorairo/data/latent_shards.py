@@ -25,7 +25,7 @@ from sorairo.models.video_vae import VideoVAE, to_video
 from sorairo.world.clip import Pixels
 
 CLIPS_PER_SHARD = 50
-FORMAT = 2  # of a shard; 2 says where objects are
+FORMAT = 3  # of a shard; 2 says where objects are, 3 tells films by places too
 Example = tuple[Pixels, Description]
 """One thing to learn: pixels uint8 [t h w 3] and what they show."""
 

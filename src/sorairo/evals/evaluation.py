@@ -73,10 +73,6 @@ class Watched:
     rebuilt: Sequence[Observation] = ()
 
 
-def silent_progress(stage: str, done: int, total: int) -> None:
-    """Reports to nobody."""
-
-
 def run_evaluation(
     model: str | Path | ModelBundle,
     *,
@@ -86,7 +82,7 @@ def run_evaluation(
     fresh: int | None = None,
     like: VideoRequest = LIKE,
     batch_size: int = 4,
-    progress: OnProgress = silent_progress,
+    progress: OnProgress = silent,
 ) -> EvaluationReport:
     """Score a model; writes evaluation.json, .md, .html and clips/ to output.
 
@@ -130,10 +126,8 @@ def run_evaluation(
 
 def requests_of(cases: Sequence[Case], bundle: ModelBundle, like: VideoRequest = LIKE) -> list[VideoRequest]:
     """What is asked of a model for each case."""
-    return [
-        replace(like, prompt=case.caption.text, seed=like.seed + index, model=bundle.name)
-        for index, case in enumerate(cases)
-    ]
+    each = enumerate(cases, start=like.seed)
+    return [replace(like, prompt=case.caption.text, seed=seed, model=bundle.name) for seed, case in each]
 
 
 def sample_clips(requests: Sequence[VideoRequest], bundle: ModelBundle, batch_size: int = 4) -> Iterator[Frames]:

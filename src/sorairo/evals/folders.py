@@ -16,11 +16,12 @@ import numpy as np
 from sorairo.config import check_name
 from sorairo.data.world_frames import OnProgress
 from sorairo.evals.detector import detector_file, load_detector
-from sorairo.evals.evaluation import Asked, Watched, judged, silent_progress
+from sorairo.evals.evaluation import Asked, Watched, judged
 from sorairo.evals.prompts import case_of
 from sorairo.evals.report import About, EvaluationReport
 from sorairo.evals.statements import Noun, Statement
 from sorairo.media import Frames, file_sha256, read_any
+from sorairo.pipelines.progress import silent
 from sorairo.shapes import NATIVE_FPS
 from sorairo.world import COLORS, render, words
 
@@ -28,7 +29,7 @@ PROMPTS = "prompts.json"
 TRAILING_NUMBER = re.compile(r"-\d+$")  # as VBench names files: the prompt, then the number of the sample
 
 
-def score_folder(folder: Path, output: Path, progress: OnProgress = silent_progress) -> EvaluationReport:
+def score_folder(folder: Path, output: Path, progress: OnProgress = silent) -> EvaluationReport:
     """Score all .mp4 files of a folder; writes evaluation.json, .md and .html to output.
 
     A prompt of WorldBench has its real clip as the ceiling. Of any other, the colours, shapes, ground, light and camera

@@ -25,21 +25,24 @@ from sorairo.data.world_frames import WorldDataConfig, in_processes
 from sorairo.shapes import NATIVE_BUCKETS, VideoShape
 from sorairo.world import SCENARIOS, Caption, Style, WorldClip, caption, make_clip
 from sorairo.world.clip import Split
+from sorairo.world.grammar import placed
+from sorairo.world.story import placed_pairs
 
 STYLES: tuple[Style, ...] = ("fragment", "short", "medium", "dense")
 LIST = Path(__file__).with_name("worldbench.json")
-KINDS: dict[str, int] = {"familiar": 16, "new pairs": 10, "new scenes": 8}
+KINDS: dict[str, int] = {"familiar": 16, "new pairs": 10, "new scenes": 8, "places": 4}
 """Rounds of each kind. familiar: split "test". new pairs: split "novel", where a colour and a shape meet that never do
-in training. new scenes: of split "test", those whose make-up the built-in model has not been shown."""
+in training. new scenes: of split "test", those whose make-up the built-in model has not been shown. places: of split
+"test" too, still scenes told as people type them first, "a red ball to the left of a blue cube"."""
 SHOWN = (*range(6000), *range(50_000, 87_000))
 """Seeds it has learned from: those of recipes/cpu.toml, and those of the run of recipes/card."""
-QUICK_ROUNDS = {"familiar": 2, "new pairs": 0.5, "new scenes": 0.5}
+QUICK_ROUNDS = {"familiar": 2, "new pairs": 0.5, "new scenes": 0.5, "places": 0.5}
 SLOTS = ("hit", "domino", "drop", "occlude", "cross", "collide", "tower", "ramp", "slide", "still", "domino", "still")
 """The scenarios of a round: each once, and those that can be counted once more."""
 ROUND = len(SLOTS)
 NUM_PROMPTS = ROUND * KINDS["familiar"]
 NUM_QUICK = 2 * ROUND
-FIRST_SEEDS = {"familiar": 0, "new pairs": 0, "new scenes": 5000}
+FIRST_SEEDS = {"familiar": 0, "new pairs": 0, "new scenes": 5000, "places": 20_000}
 FIRST_FRESH, FRESH_STEP = 1_000_000, 100_000  # seeds of fresh lists, far from all others
 
 
@@ -82,7 +85,7 @@ def bench_cases(
 
 
 def draw_seeds(kind: str, number: int, start: int = 0, known: Collection[str] | None = None) -> list[int]:
-    """Seeds of clips of a kind, from ``start`` on: in rounds of SLOTS; new scenes as they come, for they are rare.
+    """Seeds of clips of a kind, from ``start`` on: in rounds of SLOTS; new scenes and places as they come.
 
     known: make-ups that are not new.
     """
@@ -90,6 +93,8 @@ def draw_seeds(kind: str, number: int, start: int = 0, known: Collection[str] | 
     clips = (make_clip(seed, NATIVE_BUCKETS[0], _split(kind)) for seed in count(start))
     if kind == "new scenes":
         return list(islice((clip.seed for clip in clips if clip.make_up not in known), number))
+    if kind == "places":
+        return list(islice((clip.seed for clip in clips if clip.scenario == "still" and placed_pairs(clip)), number))
     waiting: dict[str, deque[int]] = {scenario: deque() for scenario in SCENARIOS}
     seeds = []
     for scenario in islice(cycle(SLOTS), number):
@@ -124,8 +129,9 @@ def _style(place: int) -> Style:
 
 
 def _case(kind: str, seed: int, style: Style, shape: VideoShape) -> Case:
-    clip = make_clip(seed, shape, _split(kind))
-    return Case(caption(clip, style, np.random.default_rng(seed)), clip, kind)
+    clip, rng = make_clip(seed, shape, _split(kind)), np.random.default_rng(seed)
+    places = placed(clip, rng) if kind == "places" else None
+    return Case(places or caption(clip, style, rng), clip, kind)
 
 
 def case_of(prompt: str, shape: VideoShape = NATIVE_BUCKETS[0]) -> Case | None:

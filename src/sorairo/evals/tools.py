@@ -18,13 +18,13 @@ from sorairo.data.world_frames import OnProgress
 from sorairo.diffusion.windows import plan_windows
 from sorairo.evals.agreement import scored_facts
 from sorairo.evals.detector import load_detector
-from sorairo.evals.evaluation import silent_progress
 from sorairo.evals.prompts import NUM_QUICK, Case, held_out_cases
 from sorairo.evals.report import markdown
 from sorairo.evals.scoring import Score, score_rows, tally, tally_others
 from sorairo.evals.statements import statements
 from sorairo.media import Frames, read_any, write_mp4, write_png
 from sorairo.pipelines import Generation, ModelBundle, VideoRequest, load_bundle, tools
+from sorairo.pipelines.progress import silent
 from sorairo.pipelines.request import Anchor, Material
 from sorairo.pipelines.sampling import WINDOW
 from sorairo.pipelines.timeline import CONTEXT
@@ -67,7 +67,7 @@ TOOLS: dict[str, Build] = {
 
 
 def score_tools(
-    bundle: ModelBundle, num_prompts: int = NUM_QUICK, progress: OnProgress = silent_progress
+    bundle: ModelBundle, num_prompts: int = NUM_QUICK, progress: OnProgress = silent
 ) -> dict[str, tuple[Score, ...]]:
     """Scores of the prompts' statements for each tool, between clips of other prompts and the real clips."""
     cases, detector = held_out_cases(num_prompts), load_detector()

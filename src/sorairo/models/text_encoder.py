@@ -47,10 +47,6 @@ class TextEncoder(nn.Module):
         self.bert = _load_bert(folder)
         self.requires_grad_(False).eval()
 
-    def num_tokens(self, prompt: str) -> int:
-        """Tokens of the whole prompt, marks at both ends included; beyond ``MAX_TOKENS`` the end is not read."""
-        return len(self.tokenizer.encode(prompt).ids)
-
     def forward(self, prompts: Sequence[str]) -> TextStates:
         """States [b l 384] and mask [b l] with l the longest prompt's tokens; the empty prompt has two."""
         found, mask = self.depths(prompts)

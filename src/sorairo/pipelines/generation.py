@@ -227,14 +227,10 @@ def _claimed(content: str) -> Path:
 
 
 def _alive(process: int) -> bool:
-    if os.name == "nt":  # where asking would end it
-        return True
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # somebody else's, so alive
-        pass
+    except OSError as error:
+        return isinstance(error, PermissionError)  # somebody else's
     return True
 
 

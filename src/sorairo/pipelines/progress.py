@@ -50,7 +50,7 @@ class Advance(Protocol):
     def __call__(self, done: int, preview: Preview | None = None, notices: tuple[str, ...] = ()) -> None: ...
 
 
-def silent(progress: Progress) -> None:
+def silent(*progress: object) -> None:
     """Reports to nobody."""
 
 

@@ -39,6 +39,13 @@ def caption(clip: WorldClip, style: Style, rng: np.random.Generator, still: int 
     return speaker.captioned(speaker.picture() if still is not None else speaker.film())
 
 
+def placed(clip: WorldClip, rng: np.random.Generator) -> Caption | None:
+    """Two things by their places, "a red ball left of a blue cube, on sand"; None where none is left of another."""
+    speaker = _Speaker(clip, "medium" if rng.random() < 0.5 else "short", rng, None)
+    text = speaker.placed_pair()
+    return speaker.captioned(speaker.in_its_setting(text)) if text else None
+
+
 def expansion(clip: WorldClip, rng: np.random.Generator) -> tuple[Caption, str]:
     """A prompt as people type it, and the same told in full.
 
@@ -314,10 +321,13 @@ class _Speaker:
         return ", ".join(parts)
 
     def _sentence_style(self, chosen: list[Beat]) -> str:
-        """Short: one clause, perhaps its setting. Medium: with ground, light, and the camera when it moves."""
-        medium = self.style == "medium"
         body = self.sentence(chosen) if chosen else self._still_life()
         self.clause = self.clause or (body if chosen else there_is(body))
+        return self.in_its_setting(body)
+
+    def in_its_setting(self, body: str) -> str:
+        """Short: one clause, perhaps its setting. Medium: with ground, light, and the camera when it moves."""
+        medium = self.style == "medium"
         ground, light = (True, self.chance(0.9)) if medium else (self.chance(0.35), self.chance(0.4))
         where = self.setting(ground, light)
         text = self._placed_setting(body, where)
