@@ -192,7 +192,7 @@ def test_clips_are_made_and_learnt(tiny_model: Path, tmp_path: Path, environment
     assert [file.name for file in files] == [f"00000{number}-48x32.safetensors" for number in range(3)]
     chunk, _ = load_tensors(files[0])
     assert {name: tuple(rows.shape) for name, rows in chunk.items()} == {
-        "clip_latents": (4, 4, 3, 2, 3), "clip_cover": (4, 3, 2, 3), "clip_tokens": (4, 4, 80),
+        "clip_latents": (4, 4, 3, 2, 3), "clip_cover": (4, 3, 2, 3), "clip_tokens": (4, 5, 80),
         "still_latents": (4, 4, 1, 2, 3), "still_cover": (4, 1, 2, 3), "still_tokens": (4, 3, 80),
     }  # fmt: skip
     assert torch.equal(chunk["clip_cover"][0], chunk["clip_cover"][1].flip(-1))
