@@ -131,7 +131,7 @@ def _style(place: int) -> Style:
 def _case(kind: str, seed: int, style: Style, shape: VideoShape) -> Case:
     clip, rng = make_clip(seed, shape, _split(kind)), np.random.default_rng(seed)
     places = placed(clip, rng) if kind == "places" else None
-    return Case(places or caption(clip, style, rng), clip, kind)
+    return Case(places or caption(clip, style, rng), clip, kind)  # in another shape no pair may be in view
 
 
 def case_of(prompt: str, shape: VideoShape = NATIVE_BUCKETS[0]) -> Case | None:
