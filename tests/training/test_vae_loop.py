@@ -17,7 +17,7 @@ from sorairo.models.video_vae import VideoVAE, to_video
 from sorairo.pipelines.cards import load_config
 from sorairo.training.recipe import Recipe, Schedule, VAETraining
 from sorairo.training.vae_loop import Crops, VAETrainer, gradient_error, latent_statistics, structural_error
-from sorairo.world.clip import Pixels
+from sorairo.world.tracer import Pixels
 
 ReadLog = Callable[[Path], list[dict[str, Any]]]
 CONFIG = VAETraining(batch_size=3, crop_frames=5, crop_side=32, footage_share=0.5)

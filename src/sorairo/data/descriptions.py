@@ -14,8 +14,8 @@ import numpy.typing as npt
 from sorairo.data.world_frames import WorldDataConfig
 from sorairo.shapes import SPATIAL_STRIDE, TEMPORAL_STRIDE
 from sorairo.world import Style, WorldClip, caption, render
-from sorairo.world.clip import Pixels
 from sorairo.world.grammar import placed
+from sorairo.world.tracer import Pixels
 
 CLIP_STYLES: tuple[Style, ...] = ("fragment", "short", "medium", "dense")
 STILL_STYLES: tuple[Style, ...] = ("fragment", "short", "medium")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from sorairo.media import read_any
-from sorairo.world.clip import Pixels
+from sorairo.world.tracer import Pixels
 
 SUFFIXES = (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".jpg", ".jpeg", ".png", ".webp", ".gif")
 SIDE = 192

@@ -22,7 +22,7 @@ from sorairo.data.world_frames import OnProgress, WorldDataConfig, in_processes,
 from sorairo.models.precision import autocast
 from sorairo.models.text_encoder import TextEncoder
 from sorairo.models.video_vae import VideoVAE, to_video
-from sorairo.world.clip import Pixels
+from sorairo.world.tracer import Pixels
 
 CLIPS_PER_SHARD = 50
 FORMAT = 3  # of a shard; 2 says where objects are, 3 tells films by places too

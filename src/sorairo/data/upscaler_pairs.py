@@ -24,7 +24,7 @@ from sorairo.models.upscaler import SCALES
 from sorairo.models.video_vae import VideoVAE, to_video
 from sorairo.shapes import TEMPORAL_STRIDE, VideoShape
 from sorairo.world import render
-from sorairo.world.clip import Pixels
+from sorairo.world.tracer import Pixels
 
 NUM_LARGE = 2  # so that their difference in time can be learned
 

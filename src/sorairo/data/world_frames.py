@@ -19,7 +19,7 @@ from sorairo.config import Checked, Count, Natural
 from sorairo.media import new_file
 from sorairo.shapes import VideoShape, parse_size
 from sorairo.world import WorldClip, make_clip, render
-from sorairo.world.clip import Pixels
+from sorairo.world.tracer import Pixels
 
 ResultT = TypeVar("ResultT")
 OnProgress = Callable[[str, int, int], None]

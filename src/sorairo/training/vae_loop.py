@@ -25,7 +25,7 @@ from sorairo.training.optimizers import Optimizers
 from sorairo.training.parallel import CPU, Workers
 from sorairo.training.recipe import Recipe, VAETraining
 from sorairo.training.state import TrainingState
-from sorairo.world.clip import Pixels
+from sorairo.world.tracer import Pixels
 
 CLIPS_FOR_STATISTICS = 64
 SOME_FRAMES = 3  # structure is compared in one frame of so many, or it would take a third of a step

@@ -13,7 +13,6 @@ from multiprocessing import get_context
 from typing import Literal, get_args
 
 import numpy as np
-import numpy.typing as npt
 
 from sorairo.shapes import VideoShape
 from sorairo.world.camera import draw_camera, half_extent, is_mirrored, mirrored, view_tangent
@@ -22,12 +21,10 @@ from sorairo.world.facts import Facts, observe
 from sorairo.world.objects import HELD_OUT_PAIRS, SceneObject, solid_rows
 from sorairo.world.physics import simulate
 from sorairo.world.scenarios import HELD_OUT_SCENES, SCENARIOS, Draw, make_up, with_held_out_pair
-from sorairo.world.tracer import trace_frame
+from sorairo.world.tracer import Ids, Pixels, trace_frame
 from sorairo.world.vectors import Table
 
 Split = Literal["train", "test", "novel"]
-Pixels = npt.NDArray[np.uint8]
-Ids = npt.NDArray[np.int8]
 SALTS = {"train": 0x50A1, "test": 0x7E57, "novel": 0x0E17}
 ATTEMPTS = 24
 SHORTEST_ACTION, LONGEST_ACTION = 1.5, 8.0  # seconds within which the action is planned
@@ -183,12 +180,12 @@ def render(
     flip = is_mirrored(clip.camera[0])
     camera = mirrored(clip.camera) if flip else clip.camera
     pixels, ids = np.empty((len(chosen), high, wide, 3), np.uint8), np.empty((len(chosen), high, wide), np.int8)
-    solids = solid_rows(clip.objects)
+    solids, picture = solid_rows(clip.objects), np.empty((high, wide, 3))
     for k, f in enumerate(chosen):
         if k and _same_frame(clip, chosen[k - 1], f):
             pixels[k], ids[k] = pixels[k - 1], ids[k - 1]
         else:
-            trace_frame(solids, clip.poses[f], clip.environment, camera[f], antialias, pixels[k], ids[k])
+            trace_frame(solids, clip.poses[f], clip.environment, camera[f], antialias, picture, pixels[k], ids[k])
     return (pixels[:, :, ::-1].copy(), ids[:, :, ::-1].copy()) if flip else (pixels, ids)
 
 

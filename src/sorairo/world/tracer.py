@@ -14,6 +14,7 @@ from sorairo.world.solids import FAR, KIND, METAL, RADIUS, ROUGHNESS, distance, 
 from sorairo.world.surfaces import ground_color, object_color, sky
 from sorairo.world.vectors import Table, Vec, along, clamp, compiled, dot, mix, scaled, sub, times, unit, vec
 
+Pixels = npt.NDArray[np.uint8]
 Ids = npt.NDArray[np.int8]
 GROUND_ID, SKY_ID = -1, -2
 GROUND_LIMIT = 120.0  # metres: farther ground is drawn as sky
@@ -267,11 +268,11 @@ def _supersample(
 
 @compiled
 def trace_frame(
-    solids: Table, poses: Table, row: Table, camera: Table, antialias: int, pixels: npt.NDArray[np.uint8], ids: Ids
+    solids: Table, poses: Table, row: Table, camera: Table, antialias: int, picture: Table, pixels: Pixels, ids: Ids
 ) -> None:
-    """Fill pixels uint8 [h w 3] and ids int8 [h w]: one sample a pixel, antialias² more where neighbours differ."""
+    """Fill pixels uint8 [h w 3] and ids int8 [h w]: one sample a pixel, antialias² more where neighbours differ.
+    picture: float64 [h w 3], room for the first samples."""
     height, width = ids.shape
-    picture = np.empty((height, width, 3))
     for y in range(height):
         for x in range(width):
             color, ids[y, x] = _sample(solids, poses, row, camera, x + 0.5, y + 0.5, width, height)

@@ -17,8 +17,9 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def compiled(function: Function) -> Function:
-    """Compile with numba, cached on disk; no fast mathematics, so that results do not depend on the optimiser."""
-    return cast(Function, numba.njit(cache=True, error_model="numpy")(function))
+    """Compile with numba, cached on disk; no fast mathematics, so that results do not depend on the optimiser. Nothing
+    compiled may allocate: numba's runtime counts references to every row, which took more than half of the time."""
+    return cast(Function, numba.njit(cache=True, error_model="numpy", _nrt=False)(function))  # type: ignore[call-overload]
 
 
 def outward(azimuth: float, elevation: float) -> Vec:
