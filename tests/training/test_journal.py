@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -41,10 +42,14 @@ def test_a_line_holds_means_and_rates(tmp_path: Path, read_log: ReadLog) -> None
     assert line["share_of_peak"] == pytest.approx(1000 / line["seconds_per_step"] / 1e6)
 
 
-def test_a_line_is_written_every_few_seconds_and_at_the_end(tmp_path: Path, read_log: ReadLog) -> None:
-    with Journal(tmp_path, "x", range(5), seconds_per_line=0.05) as journal:
+def test_a_line_is_written_every_few_seconds_and_at_the_end(
+    tmp_path: Path, read_log: ReadLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr("sorairo.training.journal.time", SimpleNamespace(monotonic=lambda: now))
+    with Journal(tmp_path, "x", range(5), seconds_per_line=5.0) as journal:
         for step in range(5):
-            time.sleep(0.06 if step == 1 else 0)
+            now += 5.0 if step == 1 else 0.1
             journal.add(step, noted(float(step)))
     lines = read_log(tmp_path / "x.jsonl")
     assert [(line["step"], line["loss"]) for line in lines] == [(2, 0.5), (5, 3.0)]

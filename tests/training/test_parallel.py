@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from itertools import chain
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -46,9 +46,11 @@ def test_alone_means_and_decisions_are_ones_own() -> None:
     assert not workers.agree(False)
 
 
-def test_an_alarm_rings_when_it_is_time_and_starts_anew() -> None:
-    alarm = Alarm(0.05 / 60, Workers())
+def test_an_alarm_rings_when_it_is_time_and_starts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr("sorairo.training.parallel.time", SimpleNamespace(monotonic=lambda: now))
+    alarm = Alarm(2.0, Workers())
     assert not alarm.rings()
-    time.sleep(0.06)
+    now = 121.0
     assert alarm.rings()
     assert not alarm.rings()
