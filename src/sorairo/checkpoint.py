@@ -63,7 +63,8 @@ def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
             metadata = json.loads((file.metadata() or {}).get(_METADATA_KEY, "{}"))
     except (SafetensorError, OSError, ValueError) as error:
-        raise ValueError(f"{path} is not a whole safetensors file: {_one_line(error)}") from error
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise ValueError(f"{path} is not a whole safetensors file: {reason}") from error
     return tensors, metadata
 
 
@@ -161,7 +162,3 @@ def _sync_folder(folder: Path) -> None:
 def _listed(kind: str, names: list[str]) -> str:
     more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
     return f"{kind} {', '.join(names[:_MAX_NAMES])}{more}" if names else ""
-
-
-def _one_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -53,6 +53,17 @@ def test_what_comes_down_a_slope_does_not_fall_freely() -> None:
     assert list(_alone(moving(2 * (1.5 - z), z), 33)) == []
 
 
+def test_what_topples_long_after_it_came_does_not_fall_freely() -> None:
+    z = 1.5 - np.clip(9.81 * np.maximum(0, TIME - 2) ** 2 / 2, 0, 1.5)
+    assert list(_alone(moving(np.zeros(33), z), 33)) == []
+
+
+def test_a_fall_ends_where_it_comes_no_lower_though_it_rolls_down_later() -> None:
+    landed = 2.0 - 9.81 * TIME**2 / 2 < 0.6
+    z = np.where(landed, 0.6 - 0.02 * np.maximum(0, TIME - 1), 2.0 - 9.81 * TIME**2 / 2)
+    assert only(list(_alone(moving(np.zeros(33), z), 33)), "fall").number == pytest.approx(9.81, rel=1e-6)
+
+
 def test_slowing_down_of_what_rolls() -> None:
     x = np.where(TIME < 2.5, 2.5 * TIME - 0.5 * TIME**2, 3.125)
     fit = only(list(_alone(moving(x), 33)), "roll")
@@ -81,13 +92,13 @@ def test_collision_of_two_masses() -> None:
     assert only(found, "momentum").number == pytest.approx(mass)
 
 
-def test_limits_hold_almost_all_and_refuse_the_rest() -> None:
+def test_limits_hold_most_and_refuse_the_rest() -> None:
     rng = np.random.default_rng(0)
     real = [
         Fit("fall", float(n), float(r)) for n, r in zip(rng.normal(9.8, 1, 400), rng.uniform(0, 0.1, 400), strict=True)
     ]
     limits = limits_of(real)
-    assert 0.9 < np.mean([lawful(fit, limits) for fit in real]) < 0.95
+    assert 0.68 < np.mean([lawful(fit, limits) for fit in real]) < 0.76
     assert not lawful(Fit("fall", 3.0), limits)
     assert not lawful(Fit("fall", 9.8, 0.5), limits)
     counts = tally_laws([real[:10], [], [Fit("fall", 3.0)]], limits)

@@ -63,7 +63,8 @@ def find_items(where: Path) -> list[Item]:
         ValueError: there is no such folder or list, it names no video, or it says what is not understood.
     """
     if where.is_dir():
-        names = [str(path.relative_to(where).as_posix()) for path in where.rglob("*") if _is_video(path)]
+        files = (path for path in where.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+        names = [str(path.relative_to(where).as_posix()) for path in files if not path.name.startswith(".")]
         table, root = _table(where / TABLE) if (where / TABLE).exists() else {}, where
     elif where.is_file():
         table, root = _table(where), where.parent
@@ -73,10 +74,6 @@ def find_items(where: Path) -> list[Item]:
     if not names:
         raise ValueError(f"footage is {str(where)!r}; it names no video")
     return [Item(name, root / name, _notes(root / name, name, table)) for name in sorted(names)]
-
-
-def _is_video(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith(".")
 
 
 def _table(path: Path) -> dict[str, dict[str, Any]]:

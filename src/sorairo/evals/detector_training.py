@@ -47,7 +47,7 @@ from sorairo.world.facts import OTHER_SIDE
 CLIPS, MORE_CLIPS = range(1200), range(1560, 2860)  # to learn from, and to go on with
 SCENE_STEPS, MORE_STEPS, SCENE_BATCH = 5500, 5000, 8
 CAMERA_STEPS, CAMERA_BATCH = 300, 24
-FIRST_CHECK_SEED, NUM_CHECKS = 1070, 240  # of "test"; rules were made by 1000 to 1069 and by "train"
+FIRST_CHECK_SEED, NUM_CHECKS = 1070, 600  # of "test"; rules were made by 1000 to 1069 and by "train"
 NUM_DAMAGED = 60  # of them also checked through an autoencoder, and degraded
 LEARNING_RATE, LATER_RATE = 3e-3, 1e-3
 NOTHING_WEIGHT = 0.15  # of cells that show nothing, against cells that show a thing

@@ -32,7 +32,7 @@ from sorairo.sight.observation import Observation, Sighting
 Floats = npt.NDArray[np.float64]
 Judge = Callable[[Statement, Observation], bool]
 
-MOVED_ACROSS, MOVED_DOWN = 0.3, 0.5  # metres
+MOVED_ACROSS, MOVED_DOWN, SET_OFF = 0.3, 0.5, 0.1  # metres
 SAME_DEPTH, NEAR_DEPTH = 0.4, 0.7  # metres between the places where two things stand
 PASSING = 1.15  # metres between where they stood nearest, from which one goes past the other
 BOTH_JOLT = 0.4  # metres per second, of both, where it is not sure that they stand at one depth
@@ -46,6 +46,7 @@ BLINK = 2  # frames that something may be missed
 PARTLY = 0.5  # of its usual area, that shows of what goes behind something or comes out
 COVERED, STRIDE = 0.5, 0.35  # share of it behind what passes, and screen units that this goes in a frame
 NARROW, FASTER = 0.3, 4.5  # screen units of it, and steps as its last one, that go over the edge between two frames
+HARDLY = 0.15  # of its largest area, less of which is as good as hidden
 BESIDE = 0.12  # screen units between what hides and what hides it
 OFTEN = 0.2  # share of the frames that show any
 
@@ -72,9 +73,16 @@ def first_way(path: Track) -> tuple[str, int] | None:
     return "right" if across[aside[0]] > 0 else "left", int(path.frames[aside[0]])
 
 
+def set_off(path: Track) -> int | None:
+    """The last frame before it falls, if it does: it may hit something before it has come far."""
+    way = first_way(path)
+    if way is None or way[0] != "down":
+        return None
+    return int(path.frames[(path.frames < way[1]) & (path.z > path.z[0] - SET_OFF)][-1])
+
+
 def _fall(statement: Statement, seen: Observation) -> int | None:
-    way = first_way(track(statement.noun, seen))
-    return way[1] if way and way[0] == "down" else None
+    return set_off(track(statement.noun, seen))
 
 
 def first_hit(statement: Statement, seen: Observation) -> int | None:
@@ -120,16 +128,22 @@ def reaches_edge(sighting: Sighting) -> bool:
 
 
 def _hide(statement: Statement, seen: Observation) -> int | None:
-    """The first frame in which it is not seen, having been beside what hides it, or partly behind that."""
-    own = {s.frame: s for s in sightings_of(statement.noun, seen)}
+    """The first frame in which hardly any of it is seen, having been beside what hides it, or partly behind that."""
+    own = _mostly_seen(statement.noun, seen)
     others = {s.frame: s for s in sightings_of(statement.other, seen)} if statement.other else None
     for frame in sorted(own):
         gone = range(frame + 1, min(frame + 1 + BLINK, seen.num_frames))
-        if not gone or any(f in own for f in gone) or reaches_edge(own[frame]):
+        inward = frame - 1 in own and abs(own[frame].x) < abs(own[frame - 1].x)
+        if not gone or any(f in own for f in gone) or (reaches_edge(own[frame]) and not inward):
             continue
         if others is None or (frame in others and _beside(own[frame], others[frame])):
             return frame + 1
     return None
+
+
+def _mostly_seen(noun: Noun, seen: Observation) -> dict[int, Sighting]:
+    shown = sightings_of(noun, seen)
+    return {s.frame: s for s in shown if s.area > HARDLY * max(s.area for s in shown)}
 
 
 def _beside(one: Sighting, other: Sighting) -> bool:
@@ -139,7 +153,7 @@ def _beside(one: Sighting, other: Sighting) -> bool:
 
 def _reappear(statement: Statement, seen: Observation) -> int | None:
     hidden = _hide(statement, seen)
-    later = [f for f in frames_of(sightings_of(statement.noun, seen)) if hidden is not None and f > hidden]
+    later = [f for f in _mostly_seen(statement.noun, seen) if hidden is not None and f > hidden]
     return min(later, default=None)
 
 

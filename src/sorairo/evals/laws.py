@@ -14,21 +14,21 @@ from itertools import permutations
 import numpy as np
 import numpy.typing as npt
 
-from sorairo.evals.happenings import MOVED_DOWN, first_hit, first_way, shift
+from sorairo.evals.happenings import MOVED_DOWN, first_hit, first_way, set_off, shift
 from sorairo.evals.statements import Noun, Statement
-from sorairo.evals.tracks import LEAST_AREA, Track, slope, track
+from sorairo.evals.tracks import LEAST_AREA, Frames, Track, slope, track
 from sorairo.shapes import NATIVE_FPS
 from sorairo.sight.observation import Observation
 
 LAWS = ("fall", "bounce", "roll", "collision", "momentum")
 LEAST_POINTS = 4
-LANDED = 0.12  # metres above its lowest place
+SOON, LOWER = 4, 0.1  # frames in view until it falls, and metres that it comes lower in each frame then
 STEEP = 0.5  # metres aside for each metre of a free fall, at most
 LEAST_WAY = 0.8  # metres that something rolls
 AROUND = 4  # frames before and after a collision from which speeds are read
 LEAST_CHANGE, MOVING = 0.25, 0.5  # metres per second
 LEAST_SEEN = 0.25  # share of frames
-TAIL = 0.025  # of real fits' numbers on either side that count as unlawful
+TAIL = 0.1  # of real fits' numbers on either side that count as unlawful
 JUMBLE = 6.0  # frames by which the frames of a jumbled clip are out of place, at most
 
 Floats = npt.NDArray[np.float64]
@@ -89,17 +89,19 @@ def _alone(path: Track, met: int) -> Iterator[Fit]:
 
 
 def _fall(path: Track) -> Iterator[Fit]:
-    """A parabola until it lands (z = z0 + v t - g t² / 2), and the height that it comes up to again."""
-    height, aside = path.z - path.z.min(), np.abs(shift(path))
-    landed = int(np.argmax(height < LANDED))
-    if aside[landed] > STEEP * height[0]:  # down a slope
+    """A parabola until it comes no lower (z = z0 + v t - g t² / 2), and the height that it comes up to again."""
+    begun = set_off(path)
+    if begun is None or begun > path.frames[0] + SOON:  # pushed over an edge, or toppled
         return
-    time = path.frames[:landed] / NATIVE_FPS
-    if len(time) >= LEAST_POINTS:
-        parabola = np.polyfit(time, height[:landed], 2)
-        yield Fit("fall", -2 * float(parabola[0]), _rms(height[:landed] - np.polyval(parabola, time)) / height[0])
-    if len(height) - landed >= LEAST_POINTS:
-        yield Fit("bounce", float(np.sqrt(height[landed:].max() / height[0])))
+    begin = int(np.flatnonzero(path.frames == begun)[0])
+    num_falling = 1 + int(np.argmax(np.append(np.diff(path.z[begin + 1 :]) > -LOWER, True)))
+    height, aside = path.z[begin:] - path.z[begin + num_falling], np.abs(shift(path))[begin + num_falling]
+    if height[0] < MOVED_DOWN or aside > STEEP * height[0]:  # down a slope
+        return
+    if num_falling >= LEAST_POINTS:
+        yield _parabola("fall", path.frames[begin:][:num_falling], height[:num_falling], height[0])
+    if len(height) - num_falling >= LEAST_POINTS:
+        yield Fit("bounce", float(np.sqrt(height[num_falling:].max() / height[0])))
 
 
 def _roll(path: Track, met: int) -> Iterator[Fit]:
@@ -110,10 +112,16 @@ def _roll(path: Track, met: int) -> Iterator[Fit]:
     if not len(moving):
         return
     part = slice(moving[0], moving[-1] + 2)
-    time, x = frames[part] / NATIVE_FPS, x[part] * np.sign(x[moving[-1] + 1])
-    if len(time) > LEAST_POINTS and np.ptp(x) > LEAST_WAY:
-        parabola = np.polyfit(time, x, 2)
-        yield Fit("roll", -2 * float(parabola[0]), _rms(x - np.polyval(parabola, time)) / float(np.ptp(x)))
+    frames, x = frames[part], x[part] * np.sign(x[moving[-1] + 1])
+    if len(frames) > LEAST_POINTS and np.ptp(x) > LEAST_WAY:
+        yield _parabola("roll", frames, x, np.ptp(x))
+
+
+def _parabola(law: str, frames: Frames, places: Floats, way: float) -> Fit:
+    time = frames / NATIVE_FPS
+    parabola = np.polyfit(time, places, 2)
+    left_over = np.sqrt(np.mean(np.square(places - np.polyval(parabola, time))))
+    return Fit(law, -2 * float(parabola[0]), float(left_over / way))
 
 
 def _together(first: Track, second: Track, frame: int) -> Iterator[Fit]:
@@ -137,12 +145,8 @@ def _speeds(path: Track, frame: int) -> tuple[float, float]:
     return tuple(NATIVE_FPS * slope(path.frames[part], x[part]) for part in (before, after))  # type: ignore[return-value]
 
 
-def _rms(values: Floats) -> float:
-    return float(np.sqrt(np.mean(np.square(values))))
-
-
 def limits_of(real: Sequence[Fit]) -> dict[str, Sequence[float]]:
-    """Between which numbers, and under which residual, almost all fits to real clips lie."""
+    """Between which numbers, and under which residual, most fits to real clips lie."""
     limits: dict[str, Sequence[float]] = {}
     for law in LAWS:
         own = [fit for fit in real if fit.law == law]

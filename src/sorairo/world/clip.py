@@ -137,10 +137,6 @@ def _all_fall(clip: WorldClip) -> bool:
     return _moves_and("hit")(clip) and fallen >= {i for i, o in enumerate(clip.objects) if o.shape == "domino"}
 
 
-def _collides(clip: WorldClip) -> bool:
-    return _moves(clip) and any(e.kind == "hit" for e in clip.facts.events)
-
-
 def _in_view(clip: WorldClip) -> bool:
     """Every object of a still life is well visible at some time, the members of a group at the same time."""
     shown = (clip.facts.visible > 0.6) & (clip.facts.area > 0.003)
@@ -154,7 +150,7 @@ SEEN_HAPPENING: dict[str, Callable[[WorldClip], bool]] = {
     "drop": lambda clip: _happens("land")(clip) or _happens("hit")(clip),
     "occlude": _moves_and("hide"),
     "cross": _moves_and("enter", "leave"),
-    "collide": _collides,
+    "collide": lambda clip: _moves(clip) and any(e.kind == "hit" for e in clip.facts.events),
     "tower": _moves_and("hit"),
     "ramp": _moves_and("descend"),
     "slide": _moves,
@@ -182,15 +178,11 @@ def render(
     pixels, ids = np.empty((len(chosen), high, wide, 3), np.uint8), np.empty((len(chosen), high, wide), np.int8)
     solids, picture = solid_rows(clip.objects), np.empty((high, wide, 3))
     for k, f in enumerate(chosen):
-        if k and _same_frame(clip, chosen[k - 1], f):
+        if k and all(np.array_equal(rows[chosen[k - 1]], rows[f]) for rows in (clip.poses, clip.camera)):
             pixels[k], ids[k] = pixels[k - 1], ids[k - 1]
         else:
             trace_frame(solids, clip.poses[f], clip.environment, camera[f], antialias, picture, pixels[k], ids[k])
     return (pixels[:, :, ::-1].copy(), ids[:, :, ::-1].copy()) if flip else (pixels, ids)
-
-
-def _same_frame(clip: WorldClip, a: int, b: int) -> bool:
-    return bool(np.array_equal(clip.poses[a], clip.poses[b]) and np.array_equal(clip.camera[a], clip.camera[b]))
 
 
 @dataclass(frozen=True)

@@ -88,14 +88,11 @@ def _opening(clip: WorldClip, actor: int) -> Beat | None:
         return Beat("fall", actor)
     if entrance is not None and entrance.side and direction in ("left", "right") and direction != entrance.side:
         leave = _event(clip, "leave", actor)
-        if leave is not None and leave.side == direction and not _meets(clip, actor):
+        met = any(e.kind in ("hit", "hide") and actor in (e.subject, e.other) for e in facts.events)
+        if leave is not None and leave.side == direction and not met:
             return Beat("cross", actor, side=direction)
         return Beat("enter", actor, side=entrance.side)
     return Beat("travel", actor, side=direction) if direction else None
-
-
-def _meets(clip: WorldClip, actor: int) -> bool:
-    return any(e.kind in ("hit", "hide") and actor in (e.subject, e.other) for e in clip.facts.events)
 
 
 def _event(clip: WorldClip, kind: str, subject: int, other: int | None = None) -> Event | None:
