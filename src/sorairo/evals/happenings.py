@@ -81,10 +81,6 @@ def set_off(path: Track) -> int | None:
     return int(path.frames[(path.frames < way[1]) & (path.z > path.z[0] - SET_OFF)][-1])
 
 
-def _fall(statement: Statement, seen: Observation) -> int | None:
-    return set_off(track(statement.noun, seen))
-
-
 def first_hit(statement: Statement, seen: Observation) -> int | None:
     """The gap closes, and one of the two changes its speed then: sideways at the same depth, or falling onto it."""
     assert statement.other is not None
@@ -143,7 +139,8 @@ def _hide(statement: Statement, seen: Observation) -> int | None:
 
 def _mostly_seen(noun: Noun, seen: Observation) -> dict[int, Sighting]:
     shown = sightings_of(noun, seen)
-    return {s.frame: s for s in shown if s.area > HARDLY * max(s.area for s in shown)}
+    least = HARDLY * max((s.area for s in shown), default=0.0)
+    return {s.frame: s for s in shown if s.area > least}
 
 
 def _beside(one: Sighting, other: Sighting) -> bool:
@@ -158,7 +155,7 @@ def _reappear(statement: Statement, seen: Observation) -> int | None:
 
 
 MOMENTS: dict[str, Callable[[Statement, Observation], int | None]] = {
-    "fall": _fall,
+    "fall": lambda statement, seen: set_off(track(statement.noun, seen)),
     "enter": _enter,
     "hit": first_hit,
     "hide": _hide,
